@@ -88,6 +88,8 @@ export const jobLog = z.object({
   last: saidLine.exactOptional(),
   /** In which the program said, before anything that failed, that it had done what it was started for. */
   done: saidLine.exactOptional(),
+  /** In which it said so after what failed, which may then have ended nothing. */
+  doneAfter: saidLine.exactOptional(),
   /** In the order in which they began; of the end of the run, not what the program recovered from. */
   entries: z.array(jobLogEntry),
   /** Causes after which the program went on: they ended nothing. */

@@ -86,7 +86,7 @@ const KINDS: readonly Kind[] = [
     // What the operating system says of what it was asked for (strerror, gai_strerror).
     /\baddress (?:already )?in use\b|\bcannot assign requested address\b|\baddress family not supported\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bfile too short\b|\b(?:wrong|invalid) elf\b|\bdevice or resource busy\b/,
     /\bname or service not known\b|\bname resolution\b|\bno address associated\b|\bcould not resolve\b|\bhost not found\b|\bunknown host\b|\bno such host\b/,
-    /\[errno (?!17\b|22\b)\d|\berrno(?: is)?[ :=]{1,3}\d|\(os error \d|\bundefined symbol\b|\bcannot open shared object\b|\bversion `\w|\bcould not load (?:dynamic )?library\b|\bcannot be opened\b|\bfile write failed\b/,
+    /\berrno(?: is)?[ :=]{1,3}(?!17\b|22\b)\d|\(os error \d|\bundefined symbol\b|\bcannot open shared object\b|\bversion `\w|\bcould not load (?:dynamic )?library\b|\bcannot be opened\b|\bfile write failed\b/,
   ),
   kind(
     'host',
@@ -158,16 +158,20 @@ const noticed = (text: string, exception: string): Meaning | undefined => {
 /** An exception of any language within a line of a logger: `Exception in thread "main" a.b.XException: text`. */
 export const RAISED_WITHIN = /(?:^|[\s\])>|])(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception)): \S/;
 
+/** Python's groups stand before the exceptions that they hold. */
+const GROUPS = /^(?:Base)?ExceptionGroup$/;
+
 /** An exception that no row knows: another rank's or the program's, unless its words or its class say otherwise. */
 export function exceptionMeaning(exception: string, title: string, text: string): Meaning {
   const ofOthers = noticed(text, exception);
   if (ofOthers) return ofOthers;
+  const role = GROUPS.test(exception) ? 'report' : 'cause';
   const { layer, action, advice } =
     kindOf(text, exception) ??
     ({
       ...{ layer: 'application', action: 'restart_app', advice: APPLICATION_ADVICE },
     } satisfies Partial<Meaning>);
-  return { id: 'exception', role: 'cause', layer, action, title, advice };
+  return { id: 'exception', role, layer, action, title, advice };
 }
 
 /** A line that is an error by its form: nobody's, unless its words say whose. */

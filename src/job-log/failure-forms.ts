@@ -46,10 +46,13 @@ const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)
 
 /** It stands alone: what went wrong is said below. */
 export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;
-const HEADING = new RegExp(`^(?:fatal |internal |last )?error:?\\s*$|${PANICKED.source}`, 'i');
+const HEADING = new RegExp(
+  `^\\W*(?:[A-Z]{2,8} )?(?:fatal |internal |last )?error(?: in [^:]{1,60})?:?\\s*$|${PANICKED.source}`,
+  'i',
+);
 /** What follows is quoted, and says itself whether it is an error. */
 const QUOTES =
-  /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w+\W{0,3}\{\s*$|^error executing job\b/i;
+  /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w+\W{0,3}\{\s*$|\berror executing (?:job|process)\b/i;
 
 /** What a program says as it gives up, in no form of an error. */
 const GIVES_UP =
@@ -66,7 +69,7 @@ export const givesUp = ({ level, text }: Line): boolean =>
 /** What a program complains of, in the past or of what is, and in no form of an error. */
 const COMPLAINS = new RegExp(
   [
-    /\b(?:exceed(?:s|ed)|refused|denied|rejected|unreachable|evicted|preempted|drained|expired|lost|crashed|corrupt(?:ed)?|unhealthy)\b/,
+    /\b(?:exceed(?:s|ed|ing)|refused|denied|rejected|unreachable|evicted|preempted|drained|expired|lost|crashed|corrupt(?:ed)?|unhealthy)\b/,
     /\b(?:out of|not enough|insufficient|no more|low on|no free) (?:\w+ ){0,2}(?:memory|space|disk|resources?|capacity|devices?|slots?|storage)\b/,
     /\b(?:not|no|never|none|neither) (?:\w+ ){0,3}(?:allowed|permitted|supported|available|found|detected|reachable|exist|usable|visible|accessible|recogni[sz]ed|installed|configured)\b/,
     /\b(?:does not|doesn't|do not|did not|didn't) (?:exist|match|support|fit|have|respond|answer|converge|work)\b/,
@@ -110,16 +113,24 @@ const isOfForm = (text: string): boolean =>
     form.test(text),
   );
 
+/** An exception of a log whose frames another program left out. */
+const EXCEPTION_WITHIN = /^\s+(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): \S/;
+
 /** What another program said, further in: an error by its form is no frame. */
 export const isNested = (text: string, above: string): boolean =>
   HEADING.test(above) ||
-  (/^\s/.test(text) && MAY_FAIL.test(text) && FAILED_FORM.test(text.trimStart()));
+  (/^\s/.test(text) &&
+    MAY_FAIL.test(text) &&
+    (FAILED_FORM.test(text.trimStart()) || EXCEPTION_WITHIN.test(text)));
+
+/** A logger's level is enough where something is said behind it. */
+const WORDS = /(?:[a-z]{2,30}[\s,.:']{1,3}){3}/i;
 
 /** Whether it is an error by its form, whatever it says. */
 export function looksFailed({ level, text }: Line, above: string): boolean {
   if (WHAT.test(text) || HEADING.test(above)) return !isHarmless(text);
   if (level !== 'plain' && level !== 'error') return false;
-  if (!MAY_FAIL.test(text)) return false;
+  if (!MAY_FAIL.test(text) && (level === 'plain' || !WORDS.test(text))) return false;
   if (level === 'plain' && !isOfForm(text)) return false;
   if (HEADING.test(text) || QUOTES.test(text) || isHarmless(text)) return false;
   return noticedOfOthers(text) === undefined;

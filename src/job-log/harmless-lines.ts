@@ -16,7 +16,7 @@ const HARMLESS = new RegExp(
     /\bat ?exit\b(?!\w)|\b(?:during|while|in|on|at) clean(?:ing)? ?-?up\b|\bcleaning up\b|\bclean ?up (?:of|failed|error)\b|\b(?:to|objects to) clean ?up\b/,
     /\b(?:been|being|while|before|during) destroy(?:ed|ing)\b|\bdestroy_process_group\b/,
     /\b(?:no|without|0) errors?(?= (?:found|occurred|detected|reported|were|was|in)\b|\W*$|[.,;)])|\berrors?\s*[:=]\s*0\b/,
-    /\bnon-?fatal\b|\bnot an error\b|^\W*$|\bresource_tracker\b|\bno (?:access to tty|job control in this shell)\b|^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
+    /\bnon-?fatal\b|\bnot an error\b|^\W*$|\bresource_tracker\b|\bslow_operation_alarm\b|\bvery slow compile\b|\bnot a git repository\b|\bsetting \w+ to \S+$|\bno (?:access to tty|job control in this shell)\b|^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -68,9 +68,16 @@ export function tellsOfNone(
   if (CAN_BE_ANNOUNCED.test(id)) return ANNOUNCES.test(text) && !HAPPENED.test(text);
   if (layer === 'hardware' && SPEAKS_OF.test(text)) return true;
   if (id === 'not-finite') return STEP_LEFT_OUT.test(text);
-  if (layer === 'configuration' && DOES_WITHOUT.test(text)) return true;
+  if (layer === 'configuration' && (DOES_WITHOUT.test(text) || isReplaced(text, below)))
+    return true;
   return layer === 'fabric' && isTriedAgain(text, below);
 }
+
+/** The line below says what it takes instead. */
+const INSTEAD =
+  /\b(?:setting|using|defaulting|reverting|switching)\b.{0,40}\b(?:to|instead|default\w*)\b/i;
+const isReplaced = (text: string, [next = '']: readonly string[]): boolean =>
+  INSTEAD.test(next) && !FATAL.test(text) && sharesWord(text, next);
 
 /** What ends a program is not tried again by what stands below. */
 const FATAL = /^\W{0,4}fatal\b/i;
@@ -86,6 +93,7 @@ const stemsOf = (text: string): readonly string[] =>
 export function isTriedAgain(text: string, below: readonly string[]): boolean {
   if (RETRIES.test(text)) return true;
   if (FATAL.test(text)) return false;
+  if (isReplaced(text, below)) return true;
   return below
     .slice(0, RETRIES_WITHIN_LINES)
     .some(line => RETRIES.test(line) && (AGAIN_ALONE.test(line) || sharesWord(text, line)));

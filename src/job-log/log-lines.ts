@@ -170,6 +170,10 @@ const STARTING =
 const STORE_FAILED =
   /\[c10d\] The (?!IPv6 ).{0,400}(?:\(gai error: |\(errno: (?:101|110|111|113)\b)/;
 
+/** `[2025-04-11 10:00:03.123] [error]` of spdlog, `[error    ]` of structlog, `[10:00:01 ERR]` of Serilog. */
+const BRACKETED =
+  /^(?:[\d\s:.,TZ/+-]|\[[^\]]{0,40}\]){0,60}?\[(?:[\d:. ]{5,30} )?(trace|debug|verbose|info|notice|warn(?:ing)?|err(?:or)?|critical|fatal|severe|vrb|dbg|inf|wrn|ftl)\s{0,8}\]/i;
+
 /** `level=error` of logfmt, `"severity": "ERROR"` of JSON. */
 const NAMED_LEVEL =
   /(?:^|[\s{,])"?(?:level|severity|levelname)"?\s?[=:]\s?"?(trace|debug|info|notice|warn(?:ing)?|error|critical|fatal|panic)\b/i;
@@ -197,6 +201,11 @@ function levelOf(text: string): Line['level'] {
   if (STARTING.test(text)) return 'quiet';
   if (text.includes('Warning: ') && PYTHON_WARNING.test(text)) return 'warning';
   const head = text.slice(0, 100);
+  const bracketed = head.includes('[') ? BRACKETED.exec(head)?.[1]?.toLowerCase() : undefined;
+  if (bracketed !== undefined) {
+    if (/^(?:err|crit|fatal|sev|ftl)/.test(bracketed)) return 'error';
+    return /^(?:warn|wrn)/.test(bracketed) ? 'warning' : 'quiet';
+  }
   const letter = LETTER.exec(head)?.[1];
   if (letter !== undefined) return letter === 'I' ? 'quiet' : 'error';
   const named = namedLevelOf(text);

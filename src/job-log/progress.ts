@@ -26,9 +26,8 @@ const COUNTS = [
 ];
 /** Which of them stands in few lines, and is slow to look for. */
 const OF_BARS = 1;
-/** One answer of a server after another; of its health the door tells when nobody is at home any more. */
-const SERVED =
-  /(?<!\/(?:health|healthz|livez|readyz?|ready|ping|metrics|v2\/health\/\w{1,9}) )HTTP\/1\.[01]" 200\b/;
+/** One answer of a server after another; what is only looked up, a front end or a probe gets when nobody is at home any more. */
+const SERVED = /"POST \S{1,400} HTTP\/1\.[01]" 200\b/;
 /** A row of a benchmark's table has columns of numbers side by side, and one of them is measured. */
 const ROW =
   /^\s{0,24}\d[\d.]{0,15}(?:\s{1,24}(?:\d[\d.e+-]{0,15}|N\/A|[a-z]\w{2,7})){1,24}\s{0,24}$/;
@@ -72,6 +71,10 @@ const DONE = new RegExp(
     .join('|'),
   'i',
 );
+/** What is done before the work begins; a bare word says not of what. */
+const OF_SETUP =
+  /\b(?:down-?load|install|load|compil|prepar|warm-?up|build|built|data validation|pre-?process|tokeni[sz]|cach|nccl test|pip|dataset)\w*/i;
+const BARE = /^(?:all )?(?:done|finished)\b[.!]*$/i;
 /** What DONE needs, in one look. */
 const MAY_BE_DONE =
   /complete|success|succeed|finish|done|pass|train_runtime|total|0 ok|listening|ready|start|running on|server/i;
@@ -118,6 +121,12 @@ export class ProgressCount {
     return since.some(steps => steps > 0) ? undefined : said;
   }
 
+  /** The last line after this one in which the program said that it was done. */
+  doneAfter(line: number): number | undefined {
+    const said = this.#doneAt.at(-1);
+    return said !== undefined && said > line ? said : undefined;
+  }
+
   add(stream: string, text: string, line: number): void {
     const at = { stream, line };
     if (SERVED.test(text)) this.#step(1, at);
@@ -132,7 +141,9 @@ export class ProgressCount {
     if (!said || NOT_DONE.test(text.slice(0, said.index + said[0].length))) return;
     if (ENDED_BADLY.test(text)) return;
     if (RESULT.test(text)) reach(this.#results, line, 1);
-    if (!SERVES.test(text)) this.#doneAt.push(line);
+    const isOfWork =
+      !SERVES.test(text) && !OF_SETUP.test(text) && (this.#begun || !BARE.test(text));
+    if (isOfWork) this.#doneAt.push(line);
     if (PASSED.test(text)) reach(this.#passed, line, 1);
   }
 

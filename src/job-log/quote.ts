@@ -14,7 +14,7 @@ const MESSAGE = /"(?:msg|message|error|err|exception|reason)"\s?:/i;
 
 /** What a line says in its own words, with the data that it quotes; of a long one the part that was understood. */
 export function quoteOf(line: string, { id }: Pick<Meaning, 'id'>): string {
-  const said = line.replace(WHAT, '').trim();
+  const said = withoutSecrets(line.replace(WHAT, '').trim());
   if (said.length <= TEXT_CHARACTERS_MAX) return plainText(said, TEXT_CHARACTERS_MAX);
   const from = beginOf(said, id);
   const part = from === 0 ? said : `…${said.slice(from)}`;
@@ -40,7 +40,16 @@ function wordAt(said: string, from: number): number {
   return from + (begin >= 0 ? begin : Math.max(0, near.search(/\s/) + 1));
 }
 
-/** What a shell prints before it runs it (set -x), and a name of a secret with its value. */
+/** What a shell prints before it runs it (set -x): its arguments have no names. */
+const SHELL_LINE = /^\s{0,8}\+{1,4} (?!Exception Group)\S/;
+/** A name of a secret before its value. */
 const SECRET =
-  /^\s{0,8}\+{1,4} \S|\b[\w-]{0,60}(?:secret|token(?!s)|passwo?r?d|api[_-]?key|access[_-]?key|credential)[\w-]{0,60}["']?\s?(?:=|:=|["']\s?:)\s?\S/i;
-export const mayHoldSecret = (text: string): boolean => SECRET.test(text);
+  /(\b[\w-]{0,60}(?:secret|token(?!s)|passwo?r?d|api[_-]?key|access[_-]?key|credential)[\w-]{0,60}["']?\s?(?:=|:=|["']\s?:)\s?)(?:"[^"]*"?|'[^']*'?|[^\s,;)}\]]+)|(\bauthorization["']?\s?[:=]\s?["']?(?:bearer|basic|token)\s+)\S+|(\b(?:https?|s3|git):\/\/[^\s/:@]{0,60}:)[^\s/@]+(?=@)/gi;
+const MAY_NAME_SECRET =
+  /secret|token|passw|pwd|api[_-]?key|access[_-]?key|credential|authoriz|:\/\//i;
+
+/** Anything that is quoted of a log goes through here: the values of what is called a secret are left out. */
+export function withoutSecrets(text: string): string {
+  if (SHELL_LINE.test(text)) return '(a line of a shell that may hold a secret)';
+  return MAY_NAME_SECRET.test(text) ? text.replace(SECRET, '$1$2$3(left out)') : text;
+}

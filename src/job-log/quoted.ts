@@ -11,7 +11,7 @@ const VALUE = new RegExp(
 const MAY_QUOTE = /[:=]\s?["']/;
 /** A line that is such data as a whole, or that a shell prints before it runs it (set -x). */
 const DATA_LINE =
-  /^["'{[\s]{0,4}(?:(?:prompt|question|answer|completion|instruction|hypothesis|generated(?: text)?|user|assistant)(?: ?#?\d{1,9})?["']?\s?: ?\S|\+{1,4} \S|Namespace\()/i;
+  /^["'{[\s]{0,4}(?:(?:prompt|question|answer|completion|instruction|hypothesis|generated(?: text)?|user|assistant)(?: ?#?\d{1,9})?["']?\s?: ?\S|\+{1,4} (?!Exception Group)\S|Namespace\()/i;
 
 /** As much of a Line as tells what of it is data. */
 interface DataLine {

@@ -9,8 +9,8 @@ import {
   givesUp,
   isNested,
   looksFailed,
-  PANICKED,
   MAY_FAIL,
+  PANICKED,
   quits,
   voiceOf,
 } from './failure-forms.ts';
@@ -18,7 +18,7 @@ import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-li
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
-import { mayHoldSecret, quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
+import { quoteOf, TEXT_CHARACTERS_MAX, withoutSecrets } from './quote.ts';
 import { withoutQuoted } from './quoted.ts';
 import { rankDevicesOf } from './rank-devices.ts';
 import { TRACEBACK, Tracebacks } from './tracebacks.ts';
@@ -46,6 +46,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
   const { told, recovered } = storyOf(found, end, progress);
   const began = told.find(({ meaning }) => meaning.role !== 'report') ?? told[0];
+  const beganAt = began?.line ?? Number.POSITIVE_INFINITY;
   return {
     ...fetched,
     lines: text === '' ? 0 : (lines.at(-1)?.number ?? 0),
@@ -53,8 +54,9 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
     cut,
     unreadCharacters,
     ...optional({
-      last: said(lines.findLast(({ text: one }) => one.trim() !== '' && !mayHoldSecret(one))),
-      done: said(lines[(progress.doneBefore(began?.line ?? Number.POSITIVE_INFINITY) ?? 0) - 1]),
+      last: said(lines.findLast(({ text: one }) => one.trim() !== '')),
+      done: said(lines[(progress.doneBefore(beganAt) ?? 0) - 1]),
+      doneAfter: said(lines[(progress.doneAfter(beganAt) ?? 0) - 1]),
     }),
     entries: merged(told, lines).slice(0, ENTRIES_MAX),
     recovered,
@@ -63,7 +65,10 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
 }
 
 const said = (line: Line | undefined) =>
-  line && { text: plainText(line.text, TEXT_CHARACTERS_MAX), ...optional({ at: line.at }) };
+  line && {
+    text: plainText(withoutSecrets(line.text), TEXT_CHARACTERS_MAX),
+    ...optional({ at: line.at }),
+  };
 
 /** So many lines below, another says the same again, or says more. */
 const BELOW_LINES = 2;
@@ -324,7 +329,9 @@ function merged(occurrences: readonly Occurrence[], lines: readonly Line[]): Job
         ...ranks.filter(rank => rank !== first.rank),
       ].slice(0, RANKS_MAX),
       ...optional({ gpu: first.gpu }),
-      text: first.summed ? first.text : quoteOf(lines[first.line - 1]?.text ?? '', first.meaning),
+      text: first.summed
+        ? withoutSecrets(first.text)
+        : quoteOf(lines[first.line - 1]?.text ?? '', first.meaning),
     };
   });
 }

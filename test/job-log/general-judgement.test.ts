@@ -104,11 +104,16 @@ test.each([
   ['Train: [2700/246000 (18%)] Loss: 0.1', 'Train: [2800/246000 (18%)] Loss: 0.1'],
   ['epoch 001:    100 / 5000 loss=9.1', 'epoch 001:    200 / 5000 loss=9.1'],
   [' iteration      100/  500000 | loss', ' iteration      110/  500000 | loss'],
-  ['INFO: 10.0.0.7 - "GET /v1 HTTP/1.1" 200 OK', 'INFO: 10.0.0.7 - "GET /v1 HTTP/1.1" 200 OK'],
+  ['INFO: 10.0.0.7 - "POST /v1 HTTP/1.1" 200 OK', 'INFO: 10.0.0.7 - "POST /v1 HTTP/1.1" 200 OK'],
   ['    8     2   float   sum   20.12   0.00   N/A', 'x'],
 ])('work is counted: %s', (one, next) => {
   expect(causes(RAISED, one)).toHaveLength(next === 'x' ? 0 : 1);
   expect(causes(RAISED, one, next)).toEqual([]);
+});
+
+test.each(['/', '/v1/models', '/health'])('what only looks at a server is no work: %s', path => {
+  const looked = `INFO: 10.0.0.7 - "GET ${path} HTTP/1.1" 200 OK`;
+  expect(causes(RAISED, looked, looked, looked)).toHaveLength(1);
 });
 
 test('numbers that nobody measured are no work', () => {

@@ -78,15 +78,20 @@ describe('a log that nobody knows is not called a good one', () => {
   });
 
   test.each([
-    '+ export AWS_SECRET_ACCESS_KEY=abcd1234',
-    '++ curl -H x',
-    'HF_TOKEN=hf_abcd1234 python train.py',
-    '{"password": "abcd1234"}',
-    'run --api-key=abcd1234',
-  ])('but no echo of a shell and no secret is its last line: %s', line => {
-    expect(read(`step 1\n${line}\n`).last?.text).toBe('step 1');
-    expect(unknownWords(read(`${line}\n`))).toBe('no line of a known form');
-    expect(read(`step 1\n${line}\nmax_tokens=512\n`).last?.text).toBe('max_tokens=512');
+    ['+ export AWS_SECRET_ACCESS_KEY=abcd1234', '(a line of a shell that may hold a secret)'],
+    ['++ curl -H x', '(a line of a shell that may hold a secret)'],
+    ['HF_TOKEN=hf_abcd1234 python train.py', 'HF_TOKEN=(left out) python train.py'],
+    ['{"password": "abcd 1234", "a": 1}', '{"password": (left out), "a": 1}'],
+    ['run --api-key=abcd1234', 'run --api-key=(left out)'],
+    ['Authorization: Bearer abcd1234', 'Authorization: Bearer (left out)'],
+    ['cloning https://me:abcd1234@git/x', 'cloning https://me:(left out)@git/x'],
+    ['max_tokens=512', 'max_tokens=512'],
+  ])('but no echo of a shell and no secret is quoted: %s', (line, quoted) => {
+    expect(read(`step 1\n${line}\n`).last?.text).toBe(quoted);
+    const done = read(`step 1\nTraining completed; ${line}\nRuntimeError: x\n`).done?.text;
+    expect(done?.includes('abcd')).toBe(false);
+    const failed = `RuntimeError: login failed for ${line}`;
+    expect(read(failed).entries[0]?.text.includes('abcd')).toBe(false);
   });
 
   test('an error is not tried again by what names something else below', () => {
@@ -146,6 +151,22 @@ describe('a crash after the program was done', () => {
     const { done, entries } = read(`step 1\n${AT} ${said}\n${crash}\n`);
     expect(entries.some(({ role }) => role === 'cause')).toBe(true);
     expect(done).toEqual({ at: AT, text: said });
+  });
+
+  test('and what it said only afterwards is told as that', () => {
+    const { done, doneAfter, entries } = read(`step 1\n${crash}\n${AT} Training complete\n`);
+    expect(entries.some(({ role }) => role === 'cause')).toBe(true);
+    expect(done).toBeUndefined();
+    expect(doneAfter).toEqual({ at: AT, text: 'Training complete' });
+  });
+
+  test.each([
+    'Tokenizer download completed successfully',
+    'pip install finished successfully',
+    'compile job finished in 31 s',
+    'Done.',
+  ])('but not with what only came before its work: %s', said => {
+    expect(read(`${said}\n${crash}\n`).done).toBeUndefined();
   });
 
   test('and not where it went on, or said so only afterwards', () => {

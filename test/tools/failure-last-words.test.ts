@@ -46,6 +46,37 @@ test('a crash after the program had said that it was done is told with that', as
   expect(working.against.join()).not.toContain('that it was done');
 });
 
+test('an error after which the program said that it was done may have ended nothing', async () => {
+  const log = present(logOf('step 1', 'ValueError: bad token', 'Training complete'));
+  const answer = await explained({ log });
+  expect(answer).toMatchObject({ fault: 'application', confidence: 'low' });
+  expect(answer.against).toContain(
+    'after that the program said that it was done ("Training complete")',
+  );
+  const plain = await explained({ log: present(logOf('step 1', 'ValueError: bad token', 'bye')) });
+  expect(plain).toMatchObject({ fault: 'application' });
+  expect(plain.confidence).not.toBe('low');
+  expect(plain.against.join()).not.toContain('said that it was done');
+});
+
+const PHASES = ['Failed', 'Succeeded'] as const;
+test.each(PHASES.map(phase => ({ phase })))(
+  'an error in the log of a container that ended well asks nothing: $phase',
+  async ({ phase }) => {
+    const well = aPod({
+      phase,
+      containers: [aContainer({ state: 'terminated', ended: { ...ended, exitCode: 0 } })],
+    });
+    const log = present(logOf('step 1', 'ValueError: bad token'));
+    const answer = await explained({ log }, 1, well);
+    expect(['watch', 'none']).toContain(answer.action);
+    expect(answer.fault === 'unknown' || answer.confidence === 'low').toBe(true);
+    expect(answer.against).toContain(
+      'its container ended with exit code 0: what its log tells of may have ended nothing',
+    );
+  },
+);
+
 test('where the last lines are too long to be read, nothing is said of how the log ends', async () => {
   const read = logOf('ValueError: bad token');
   const of = (log: typeof read) => explained({ log: present(log) });

@@ -54,6 +54,8 @@ const LogPart = z.strictObject({
   last: unlisted(SaidLine).optional(),
   /** In which the program said, before anything that failed, that it was done. */
   done: unlisted(SaidLine).optional(),
+  /** In which it said so after what failed. */
+  doneAfter: unlisted(SaidLine).optional(),
   /** In the order in which they began. */
   entries: z.array(unlisted(LogRow)),
   recovered: z.int(),

@@ -50,6 +50,7 @@ export function unknownWords(
 export const ownLog: Judge = facts => {
   const { log, job, end, logCovers, ownGpusKnown } = facts;
   const cause = log && causeIn(log);
+  const mayBeOver = endedWell(facts) || log?.doneAfter !== undefined;
   const elsewhere = job && firstElsewhere(job, cause, end);
   if (elsewhere) return byPeer(elsewhere, facts);
   if (!cause) return undefined;
@@ -57,8 +58,8 @@ export const ownLog: Judge = facts => {
   const { isKnown, action, against } = wordOf(cause);
   return {
     fault: cause.layer,
-    confidence: isKnown ? (wellRead ? 'high' : 'medium') : 'low',
-    action,
+    confidence: !isKnown || mayBeOver ? 'low' : wellRead ? 'high' : 'medium',
+    action: endedWell(facts) ? 'watch' : action,
     advice: adviceOf(cause),
     why: [`the first error of its log: ${wordsOf(cause)}`, incidentsBeside(facts)],
     against:
@@ -68,6 +69,12 @@ export const ownLog: Judge = facts => {
     quotes: cause,
   };
 };
+
+/** An exit code of 0: by its own word nothing failed. */
+const endedWell = ({ end, container }: Pick<FailureFacts, 'end' | 'container'>): boolean =>
+  end === undefined && container?.ended?.exitCode === 0 && container.ended.signal === undefined;
+const ENDED_WELL =
+  'its container ended with exit code 0: what its log tells of may have ended nothing';
 
 /** What stands of incidents beside what the program or its end says. */
 export function incidentsBeside({
@@ -171,7 +178,7 @@ function byPeer(
 
 /** What the log adds to a verdict that rests on something else. */
 export function beside(
-  { log, job, incidents, end }: FailureFacts,
+  { log, job, incidents, end, container }: FailureFacts,
   { fault, quotes, ofPeer }: Omit<Judgement, 'why'>,
 ): Pick<FailureVerdict, 'why' | 'against'> {
   const first = log && firstEntry(log);
@@ -193,6 +200,10 @@ export function beside(
             `before that the program had said that it was done ("${log.done.text}"): its results may be complete`,
           ]
         : []),
+      ...(first && log?.doneAfter && !ofPeer
+        ? [`after that the program said that it was done ("${log.doneAfter.text}")`]
+        : []),
+      ...(first && endedWell({ end, container }) ? [ENDED_WELL] : []),
       ...(earlier && !ofPeer
         ? [
             `of ${job?.failed} pods of ${job?.name} that failed ${earlier.pod} on node ${earlier.node} ended first, at ${earlier.finishedAt}`,
