@@ -3,7 +3,7 @@ import { optional } from '../contract/optional.ts';
 import type { STACK_CAUSES, StackLog } from '../contract/stack-log.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { stamped } from './log-lines.ts';
-import { mayHoldSecret } from './quote.ts';
+import { withoutSecrets } from './quote.ts';
 
 type Cause = (typeof STACK_CAUSES)[number];
 
@@ -153,29 +153,28 @@ export function readStackLog({ part, container, init, text, ...read }: Given): S
   };
 }
 
-/** Its last error, else its last line, but none that may hold a secret. */
+/** Its last error, else its last line. */
 function lastWord(lines: readonly LogLine[]): Telling | undefined {
-  const said = lines.filter(line => !mayHoldSecret(line.said));
-  const line = said.findLast(each => ERROR.test(each.said)) ?? said.at(-1);
+  const line = lines.findLast(each => ERROR.test(each.said)) ?? lines.at(-1);
   return line && { line, told: ERROR.exec(line.said) };
 }
 
-/** A line, of a long one what stands about the words that tell; these alone where the rest may hold a secret. */
+/** A line, of a long one what stands about the words that tell. */
 function quoteOf({ line: { said }, told }: Telling): string {
-  const words = told?.[0] ?? '';
   const at = told?.index ?? 0;
   const from = said.length <= TEXT_CHARACTERS_MAX ? 0 : Math.max(0, at - BEFORE_CHARACTERS_MAX);
   // At the begin of a word, where there is one.
   const begin = from === 0 ? 0 : from + said.slice(from, at).search(/\s|$/);
-  const quote = plainText(`${begin > 0 ? '…' : ''}${said.slice(begin)}`, TEXT_CHARACTERS_MAX);
-  return mayHoldSecret(quote) ? plainText(words, TEXT_CHARACTERS_MAX) : quote;
+  return plainText(`${begin > 0 ? '…' : ''}${said.slice(begin)}`, TEXT_CHARACTERS_MAX);
 }
 
 /** What a terminal would have drawn over each other, as of a progress bar, is a line each. */
 function linesIn(line: string): LogLine[] {
   const { at, said } = stamped(line);
   return said.split('\r').flatMap(piece => {
-    const words = plainText(piece.trim(), piece.length);
+    // Before anything is cut off it: the name of a secret may be what is cut.
+    const open = withoutSecrets(piece.trim());
+    const words = plainText(open, open.length);
     return words === '' ? [] : [{ at, said: words }];
   });
 }

@@ -247,16 +247,17 @@ describe('of a line that is long', () => {
 
 describe('no secret is quoted', () => {
   test('as the last word, nor as its last error', () => {
-    expect(read('starts', 'REPO_TOKEN=abc failed').text).toBe('starts');
-    expect(read('error: no such thing', 'password: abc').text).toBe('error: no such thing');
-    expect(read('API_KEY=abc')).toMatchObject({ lines: 1, text: '' });
+    expect(read('starts', 'REPO_TOKEN=abc failed').text).toBe('REPO_TOKEN=(left out) failed');
+    expect(read('+ login --as abc').text).toBe('(a line of a shell that may hold a secret)');
   });
 
-  test('with a cause: its words alone are', () => {
+  test('with a cause, and where its name is cut off', () => {
     const line = 'https://u?token=abc Failed to download metadata for repo x';
     expect(read(line)).toMatchObject({
-      ...{ cause: 'network', text: 'Failed to download metadata for repo' },
+      ...{ cause: 'network', text: line.replace('abc', '(left out)') },
     });
+    const long = `${'x'.repeat(300)} password: ${'s'.repeat(60)} Failed to download metadata for repo`;
+    expect(read(long).text).not.toContain('sss');
   });
 });
 
