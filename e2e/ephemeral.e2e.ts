@@ -12,10 +12,10 @@ type Level = (typeof LEVELS)[number];
 const within = (level: Level) => `jobs-${level}`;
 const ENTRY = 'its entry stays in the pod until the pod is deleted';
 
-/** Has the namespace of baseline enforce another level of Pod Security for a while. */
-const enforce = (level: Level | 'privileged') =>
+/** Has a namespace enforce another level of Pod Security for a while. */
+const enforce = (level: Level | 'privileged', of: Level = 'baseline') =>
   kubectl([
-    ...['label', 'namespace', within('baseline'), '--overwrite'],
+    ...['label', 'namespace', within(of), '--overwrite'],
     `pod-security.kubernetes.io/enforce=${level}`,
   ]);
 
@@ -334,7 +334,8 @@ describe('what an admin lets be added to pods of jobs', () => {
       withImage('manifest', 'policy', '-n', within('restricted'), '--profile', 'ephemeral'),
     );
     expect(printed.code, printed.stderr).toBe(0);
-    expect((await kubectl(['apply', '-f', '-'], { input: printed.stdout })).code).toBe(0);
+    const applied = await kubectl(['apply', '-f', '-'], { input: printed.stdout });
+    expect(applied.code, applied.stderr).toBe(0);
     const ownOf = async (pod: string) => {
       const patch = await kubectl(
         withImage(
@@ -406,6 +407,7 @@ describe('what an admin lets be added to pods of jobs', () => {
         /ephemeralContainers\.targetContainerName/,
       ],
       otherUser: [security({ runAsUser: 4_242 }), /ephemeralContainers\.targetContainerName/],
+      otherGroup: [security({ runAsGroup: 4_242 }), /ephemeralContainers\.targetContainerName/],
       seLinux: [
         security({ seLinuxOptions: { type: 'container_t' } }),
         /ephemeralContainers\.targetContainerName/,
@@ -441,6 +443,24 @@ describe('what an admin lets be added to pods of jobs', () => {
       const refused = await dryRun('train-0', container);
       expect(refused.stderr, name).toMatch(rule);
     }
+    // What Pod Security would refuse before the policy does.
+    await enforce('baseline', 'restricted');
+    const asRoot = { runAsUser: 0, runAsGroup: 7, capabilities: { drop: ['NET_RAW'] } };
+    await create(jobPod('restricted', 'rooted', asRoot));
+    await runs('restricted', 'rooted');
+    const rooted = await ownOf('rooted');
+    expect(rooted.securityContext).toMatchObject(asRoot);
+    const tried = (more: object) =>
+      dryRun('rooted', { ...rooted, securityContext: { ...rooted.securityContext, ...more } });
+    for (const drop of [['NET_RAW'], ['ALL']]) {
+      expect((await tried({ capabilities: { drop } })).code).toBe(0);
+    }
+    for (const more of [{ capabilities: {} }, { runAsGroup: 0 }, { runAsGroup: null }]) {
+      expect((await tried(more)).stderr, JSON.stringify(more)).toMatch(
+        /ephemeralContainers\.targetContainerName/,
+      );
+    }
+    await enforce('restricted', 'restricted');
     const ran = await triage('restricted', 'train-0', '--redact-names', '-o', 'json');
     expect(ran.code, ran.stderr).toBe(0);
     await kubectl([

@@ -74,22 +74,30 @@ const environment = Object.entries(VALUES).reduceRight(
 const only = (of: string, names: readonly string[]) =>
   `dyn(${of}).all(key, key in ${literal(names)})`;
 
+/** As what the container beside it runs: by itself, its pod, or its kubelet. */
+const runAs = (key: string, id: string): string =>
+  [
+    `target.?securityContext.?${key}`,
+    `or(object.spec.?securityContext.?${key})`,
+    `or(variables.statuses.filter(status, status.name == target.name)[?0].?user.?linux.?${id})`,
+  ].join('.');
+
+const dropped = 'each.securityContext.?capabilities.?drop.orValue([])';
+
 /**
  * Of the container beside it, which the API server knows: what confines it, its capabilities, the GPUs that its
- * kubelet gave it or that it names itself, and its user: by the pod, else by its kubelet (of what only the image
- * says), else that of our image, as which a session runs then too.
+ * kubelet gave it or that it names itself, and its user and group: by the pod, else by its kubelet (of what only the
+ * image says), else the user of our image, as which a session runs then too, and no group. Who drops a capability
+ * has what the runtime gives without it: ours drops it as well.
  */
 const LIKE_ITS_TARGET = [
   ...['appArmorProfile', 'seLinuxOptions'].map(
     key => `each.securityContext.?${key} == target.?securityContext.?${key}`,
   ),
-  `each.securityContext.?runAsUser == optional.of(${[
-    'target.?securityContext.?runAsUser',
-    'or(object.spec.?securityContext.?runAsUser)',
-    'or(variables.statuses.filter(status, status.name == target.name)[?0].?user.?linux.?uid)',
-    `orValue(${USER})`,
-  ].join('.')})`,
+  `each.securityContext.?runAsUser == optional.of(${runAs('runAsUser', 'uid')}.orValue(${USER}))`,
+  `each.securityContext.?runAsGroup == ${runAs('runAsGroup', 'gid')}`,
   'each.securityContext.?capabilities.?add.orValue([]).all(name, name in target.?securityContext.?capabilities.?add.orValue([]))',
+  `target.?securityContext.?capabilities.?drop.orValue([]).all(name, ${dropped}.exists(own, own == name || own == 'ALL'))`,
   `each.env.all(entry, entry.name != 'NVIDIA_VISIBLE_DEVICES' || entry.value == 'void' || entry.value.split(',').all(gpu, ${[
     `target.?env.orValue([]).exists(own, own.name == 'NVIDIA_VISIBLE_DEVICES' && own.?value.orValue('').contains(gpu))`,
     'variables.statuses.exists(status, status.name == target.name && status.?allocatedResourcesStatus.orValue([]).exists(given, given.?resources.orValue([]).exists(one, one.resourceID.startsWith(gpu))))',
@@ -133,7 +141,7 @@ export function ephemeralRules({ image }: Permitted): readonly Rule[] {
     [
       'targetContainerName',
       `has(each.targetContainerName) && variables.beside.exists(target, ${['target.name == each.targetContainerName', ...LIKE_ITS_TARGET].join(' && ')})`,
-      'a container of the pod, and of its AppArmor, SELinux, user, capabilities and GPUs no others',
+      'a container of the pod, and of its AppArmor, SELinux, user, group, capabilities and GPUs no others',
     ],
   ];
   return rules.map(([name, holds, message]) => ({
