@@ -184,7 +184,7 @@ function ownSelector(object: Json | undefined, word: string): string {
   // As the subresource `scale` has it.
   const selector = pairs.join(',') || textOf(objectAt(object, 'status'), 'selector');
   if (selector !== '') return selector;
-  throw new ClusterError(`${word} selects its pods in a way we cannot follow`, {
+  throw new ClusterError(`${word} selects its pods in a way that cannot be followed`, {
     hint: `name one of its pods: pod/NAME; uid ${textOf(objectAt(object, 'metadata'), 'uid')}`,
   });
 }
