@@ -261,7 +261,7 @@ const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 test.each([
   ['cursor', '{ "mcpServers": ', /not valid JSON \(line 1\)/],
-  ['cursor', '[1]', /holds no settings/],
+  ['cursor', '[1]', /is not a set of named settings/],
   ['cursor', '{ "mcpServers": [] }', /"mcpServers" in it is not a set of named settings/],
   ['codex', 'a = \n', /not valid TOML/],
   ['codex', 'mcp_servers = { gpu = { command = "x" } }\n', /cannot be edited/],
