@@ -88,7 +88,7 @@ describe('no session: exit code 4', () => {
     const seconds = (performance.now() - startedMs) / 1_000;
     process.stderr.write(`measured: a silent program named after ${seconds.toFixed(1)} s\n`);
     expect(ran.stderr).toMatch(
-      /no agent of this plugin: it answers nothing in 7 s, and its log is empty/,
+      /not an agent of this plugin: it answers nothing in 7 s, and its log is empty/,
     );
     expect(ran.code).toBe(4);
     expect(seconds).toBeLessThan(15);

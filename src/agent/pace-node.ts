@@ -14,7 +14,10 @@ export async function paceNode(
 ): Promise<Pace> {
   const { nvml, host, hostLately, clock, pause, replay } = instruments;
   if (replay) {
-    throw new UsageError('a replay has no looks of one moment', 'ask the nodes while the job runs');
+    throw new UsageError(
+      'a replay cannot be watched beside other nodes',
+      'ask the nodes while the job runs',
+    );
   }
   // Which adapters there are: triage has read that, moments ago.
   const found = await hostLately(signal);

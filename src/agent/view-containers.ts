@@ -15,7 +15,7 @@ export async function viewedContainers(
 ): Promise<ContainerFaults> {
   const wanted = Pods.safeParse(input);
   if (!wanted.success)
-    throw new UsageError('pods are named by their UIDs', 'triage job/NAME asks so');
+    throw new UsageError('a pod has to be named by its UID', 'triage job/NAME does so');
   const views = await host.containers(wanted.data.pods, signal);
   const facts = { host: { ...(await hostLately(signal)), containers: views } };
   const found = containersOf(facts);

@@ -277,7 +277,7 @@ async function replace(file: string, before: string | undefined, after: string):
     } finally {
       await handle.close();
     }
-    if ((await contentOf(file)) !== before) throw new UsageError('it is being changed by another');
+    if ((await contentOf(file)) !== before) throw new UsageError('another program is changing it');
     await rename(made, file);
   } finally {
     await rm(made, { force: true });

@@ -76,7 +76,7 @@ function treeOf(text: string, format: Format): Tree {
   if (isTree(tree)) return tree;
   // A YAML file of comments alone.
   if (tree === undefined || tree === null) return {};
-  throw new UsageError('it holds no settings by their names', HAND);
+  throw new UsageError('it is not a set of named settings', HAND);
 }
 
 const HAND = 'correct the file, or paste what is printed above';
@@ -103,7 +103,7 @@ function otherTree(text: string, format: 'toml' | 'yaml'): unknown {
 function withEntry(tree: Tree, { path: [key = '', ...rest], entry }: Placed): Tree {
   if (rest.length === 0) return { ...tree, [key]: entry };
   const inner = tree[key] ?? {};
-  if (!isTree(inner)) throw new NotEditable(`"${key}" holds something else in it`, HAND);
+  if (!isTree(inner)) throw new NotEditable(`"${key}" in it is not a set of named settings`, HAND);
   return { ...tree, [key]: withEntry(inner, { path: rest, entry }) };
 }
 

@@ -46,7 +46,7 @@ const TARGETS: readonly Row[] = [
 ];
 const CODES: readonly Row[] = [
   ['0', 'done'],
-  ['1', 'a finding (--fail-on), or a bug'],
+  ['1', 'a finding (--fail-on), a changed record (verify-record), or a bug'],
   ['2', 'the command line is wrong'],
   ['3', 'the cluster refused or did not answer'],
   ['4', 'no session on the node'],

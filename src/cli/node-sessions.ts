@@ -61,7 +61,8 @@ export async function nodeSessions(options: SessionOptions, job?: string): Promi
   }
   if (contexts.length < 2) return ofOneCluster(options, { job });
   const twice = contexts.find((context, index) => contexts.indexOf(context) !== index);
-  if (twice !== undefined) throw new UsageError(`context "${twice}" is named twice`, 'once each');
+  if (twice !== undefined)
+    throw new UsageError(`context "${twice}" is named twice`, 'name it once');
   if (args.target.length > 0) {
     throw new UsageError(
       'a node is named in several contexts',

@@ -127,7 +127,9 @@ function opened(file: string): number {
   if (isFile && (found.mode & 0o077) === 0) return descriptor;
   closeSync(descriptor);
   throw new UsageError(
-    `the record "${plainText(file, 200)}" is ${isFile ? 'readable or writable by others' : 'not a file'}`,
+    isFile
+      ? `the record "${plainText(file, 200)}" is readable or writable by others`
+      : `the record "${plainText(file, 200)}" is not a file`,
     isFile ? 'chmod 600 that file, or name another' : 'name a file',
   );
 }

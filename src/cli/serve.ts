@@ -317,7 +317,7 @@ async function tokenIn(file: string): Promise<string> {
   const token = (await textIn(file)).trim();
   if (/^[\x21-\x7e]{24,512}$/.test(token)) return token;
   throw new UsageError(
-    `the token in "${plainText(file, 200)}" is none`,
+    `"${plainText(file, 200)}" holds no token that could be used`,
     'write 24 characters or more on one line, without spaces',
   );
 }

@@ -216,7 +216,7 @@ export class ApiServer {
     sent.end(body);
     try {
       const [response]: IncomingMessage[] = await once(sent, 'response');
-      if (!response) throw new ClusterError('an answer without a head');
+      if (!response) throw new ClusterError('an answer without a status line');
       return response;
     } catch (error) {
       // Errors after the answer's head arrive at the body's reader.

@@ -261,13 +261,13 @@ const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 test.each([
   ['cursor', '{ "mcpServers": ', /not valid JSON \(line 1\)/],
-  ['cursor', '[1]', /holds no settings/],
-  ['cursor', '{ "mcpServers": [] }', /"mcpServers" holds something else/],
+  ['cursor', '[1]', /is not a set of named settings/],
+  ['cursor', '{ "mcpServers": [] }', /"mcpServers" in it is not a set of named settings/],
   ['codex', 'a = \n', /not valid TOML/],
   ['codex', 'mcp_servers = { gpu = { command = "x" } }\n', /cannot be edited/],
   ['goose', 'a: [\n', /not valid YAML/],
   ['goose', 'extensions: {developer: {enabled: true}}\n', /cannot be edited/],
-  ['goose', 'extensions:\n  - a\n', /holds something else/],
+  ['goose', 'extensions:\n  - a\n', /is not a set of named settings/],
   ['cursor', Buffer.from([0x7b, 0xff, 0x7d]), /not UTF-8 text/],
 ])('%s: a file that cannot be edited is left as it is: %j', async (word, text, why) => {
   const file = join(home, 'settings');

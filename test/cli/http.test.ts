@@ -39,8 +39,8 @@ test.each([
 
 test.each([
   ['that others can read', TOKEN, 0o644, 'can be read by others'],
-  ['that can be guessed', 'secret', 0o600, 'is none'],
-  ['of two words', `${TOKEN} ${TOKEN}`, 0o600, 'is none'],
+  ['that can be guessed', 'secret', 0o600, 'holds no token that could be used'],
+  ['of two words', `${TOKEN} ${TOKEN}`, 0o600, 'holds no token that could be used'],
 ])('a token %s is refused', async (_what, text, mode, why) => {
   const flags = ['--http', '127.0.0.1:0', '--http-token-file', await file(text, mode)];
   const { code, stderr } = await run(['serve', '--simulate', 'healthy-t4', ...flags]);

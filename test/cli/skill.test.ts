@@ -7,7 +7,13 @@ import { ioOf } from './run.ts';
 const SKILL = read('docs/skills/gpu-triage/SKILL.md');
 
 /** Tools that the server has besides those of a node. */
-const OWN = ['list_gpu_nodes', 'capture_node', 'compare_snapshots', 'analyze_kernel_log'];
+const OWN = [
+  'list_gpu_nodes',
+  'triage_job',
+  'capture_node',
+  'compare_snapshots',
+  'analyze_kernel_log',
+];
 
 const COMMANDS = [...SKILL.matchAll(/(?:^|`)kubectl gpu-mcp ([^`#\n]+)/gm)].map(([, words = '']) =>
   [...words.matchAll(/'([^']+)'|(\S+)/g)].map(([, quoted, plain = '']) => quoted ?? plain),

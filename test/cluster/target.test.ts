@@ -107,7 +107,7 @@ describe('a workload', () => {
   test('that selects by expressions', async () => {
     api.answer = () => selecting('Deployment', {});
     await expect(resolve('deploy/train')).rejects.toMatchObject({
-      message: 'deploy/train selects its pods in a way we cannot follow',
+      message: 'deploy/train selects its pods in a way that cannot be followed',
       hint: 'name one of its pods: pod/NAME; uid u-1',
     });
   });

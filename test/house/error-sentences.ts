@@ -12,6 +12,9 @@ export interface ErrorSentence {
 /** Exit codes of the classes of src/contract/errors.ts; a class that extends one has its own. */
 const ROOTS: Readonly<Record<string, number>> = { UsageError: 2, ClusterError: 3, SessionError: 4 };
 
+/** What a file of a simulated machine lacks is the user's; all other starts that fail are a session's. */
+const exitOfFailed = (file: string) => (file.startsWith('src/simulation/') ? 2 : 4);
+
 const isSource = (file: string) => /\.ts$/.test(file);
 
 /** Every error of ours that the source makes, in the order of exit codes and sentences. */
@@ -35,7 +38,7 @@ export function errorSentences(): readonly ErrorSentence[] {
       const name = tokens[at + 1]?.text ?? '';
       const isMade = token.text === 'new' && tokens[at + 2]?.text === '(';
       const isFailed = token.text === 'failed' && tokens[at + 1]?.text === '(';
-      const exit = isMade ? exits.get(name) : isFailed ? 4 : undefined;
+      const exit = isMade ? exits.get(name) : isFailed ? exitOfFailed(file) : undefined;
       if (exit === undefined) return [];
       const [first = [], ...rest] = argumentsFrom(tokens, at + (isMade ? 3 : 2));
       const hint = hintIn(rest[0] ?? [], known);
@@ -128,7 +131,8 @@ function wordings(tokens: readonly Token[], known: Known): readonly string[] {
     if (kind === 'string' && part[0] === '}') {
       if (depth === 1) {
         text +=
-          constantOf(within, known) ?? `${/[A-Za-z)]$/.test(text) ? ' ' : ''}${nameOf(within)}`;
+          constantOf(within, known) ??
+          `${/[A-Za-z)]$/.test(text) ? ' ' : ''}${shownOf(within, known)}`;
         within = [];
       }
       depth -= 1;
@@ -141,6 +145,12 @@ function wordings(tokens: readonly Token[], known: Known): readonly string[] {
   // What may stand before a word, and after it a blank of its own.
   const parted = plain.replaceAll(/([A-Z][A-Z-]{2,}?[A-Z])(?=[A-Z][a-z]|[a-z]{2}|--[a-z])/g, '$1 ');
   return parted === '' ? [] : [parted];
+}
+
+/** A command that is put together in a place is shown whole, all else by its name. */
+function shownOf(within: readonly Token[], known: Known): string {
+  const isShell = within.some(({ kind, text }) => kind === 'word' && text === 'shell');
+  return (isShell ? wordings(within, known)[0] : undefined) ?? nameOf(within);
 }
 
 /** `a ? b : c` as b and c; all else as it is. */
@@ -213,6 +223,7 @@ function nameOf(tokens: readonly Token[]): string {
   const own = long.findLast(each => !DONE.test(each) && !isConstant(each));
   const name = own ?? (names.at(-1) === 'join' ? 'names' : long.at(-1)) ?? '...';
   if (isConstant(name)) throw new Error(`what does ${name} stand for in a sentence?`);
+  if (/(?:Ms|^ms)(?:Max)?$/.test(name)) return 'TIME';
   return name.replaceAll(/([a-z])([A-Z])/g, '$1-$2').toUpperCase();
 }
 

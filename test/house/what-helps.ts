@@ -22,8 +22,8 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
   'bundle PATH could not be read: CAUSE': 'ls -l PATH: does it exist, may you read it?',
   'bundle PATH could not be written: CAUSE':
     '-f with a file in a folder that you may write and that has room',
-  'it is being changed by another':
-    'two programs write the settings at once: close the client, and say it again',
+  'another program is changing it':
+    'two programs write the settings at once: close the client, and run it again',
   'it is not UTF-8 text': 'save the file as UTF-8, or paste what is printed above',
   'it is written in a way that cannot be edited without changing more':
     'paste what is printed above',
@@ -44,15 +44,15 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
   // The cluster.
   '"TEXT" is not the address of an API server':
     'kubectl config view: `server` is https://HOST:PORT',
-  'DOING: CODE': 'the connection broke: is the network up? Say it again',
+  'DOING: CODE': 'the connection broke: is the network up? Run it again',
   'DOING: the watch ends at once':
     'a proxy in between ends long answers: ask its admin, or go around it',
   'PROGRAM does not say its version': 'is it the real one? command -v PROGRAM',
   'PROGRAM version --client fails': 'run that by hand: it says why',
-  'an answer without a head':
+  'an answer without a status line':
     'something other than an API server answers there: a proxy? kubectl get --raw /version',
-  'no answer in MS-MAX s':
-    'the API server is slow or far: kubectl get --raw /readyz tells; say it again',
+  'no answer in TIME s':
+    'the API server is slow or far: kubectl get --raw /readyz tells; run it again',
   'pod "NAME" was not found in namespace "NAMESPACE"':
     'is it the right -n NAMESPACE? kubectl get pods -A | grep NAME',
   'the API server does not speak attach v5':
@@ -71,7 +71,7 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
   'the kubeconfig FILE is not a kubeconfig':
     'it has to be a Config with clusters, contexts and users: is it the right file?',
   'the watch ended: OBJECT':
-    'say it again; kubectl get --raw /readyz tells whether the API server is well',
+    'run it again; kubectl get --raw /readyz tells whether the API server is well',
   'there is no PROGRAM on PATH':
     'install it; an AI client starts with a PATH of its own, which config CLIENT --write writes down',
 
@@ -98,11 +98,11 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
   'the agent AGENT-FILE could not be started':
     'is the installation whole? npm install it again, or take the executable',
   'the agent on TARGET sent a bundle that does not fit':
-    'is the image the one of this plugin? kubectl gpu-mcp doctor NODE',
+    'is it the image of this plugin? kubectl gpu-mcp doctor NODE',
   'the agent on TARGET sent a look that does not fit':
-    'is the image the one of this plugin? kubectl gpu-mcp doctor NODE',
+    'is it the image of this plugin? kubectl gpu-mcp doctor NODE',
   'the agent on TARGET sent an answer to NAME that does not fit':
-    'is the image the one of this plugin? kubectl gpu-mcp doctor NODE',
+    'is it the image of this plugin? kubectl gpu-mcp doctor NODE',
   'the kubelet of NODE refused WHERE: REASON MESSAGE':
     'the node has no room or does not take it: kubectl describe node NODE',
   'the pods of these nodes are being removed': 'the server is ending: start it again',
