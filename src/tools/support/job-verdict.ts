@@ -6,7 +6,7 @@ import { optional } from '../../contract/optional.ts';
 import { numberOf } from '../../findings/support/incident-evidence.ts';
 import type { FailureAnswer } from './failure-answer.ts';
 import { OF_THE_MACHINE } from './failure-facts.ts';
-import { causeIn, firstEntry, isAmbiguous, wordOf, wordsOf } from './failure-log.ts';
+import { causeIn, firstEntry, isAmbiguous, unknownWords, wordOf, wordsOf } from './failure-log.ts';
 import { bySharedMemory, SHARED_MEMORY_FINDING } from './failure-shared-memory.ts';
 import { judgedIncident } from './failure-verdict.ts';
 import type { JobAnswer } from './job-answer.ts';
@@ -82,7 +82,7 @@ export function judgeJob(job: TargetJob, nodes: readonly JobNode[]): JobAnswer {
           what: first
             ? `${first.role}, ${first.title} ("${first.text}")`
             : log?.ok
-              ? 'its log tells nothing'
+              ? `its log: ${unknownWords(log.value)}`
               : `log not read${log ? ` (${log.reason})` : ''}`,
         };
       }),
