@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import * as z from 'zod';
 import { kubectl, leftAfterTenSeconds, withImage } from './plugin.ts';
 
 const LABELS = { 'jobset.sigs.k8s.io/jobset-name': 'train' };
@@ -52,11 +53,10 @@ beforeAll(async () => {
   await until(STACK, '{.status.containerStatuses[0].state.waiting.reason}', 'ErrImageNeverPull');
 });
 
-/** As the driver container of GPU Operator ends where its repositories have no headers of the kernel. */
 const DRIVER = 'nvidia-driver-daemonset-e2e';
 
 afterAll(async () => {
-  await kubectl(['delete', 'pod', FIRST, SECOND, STACK, '--ignore-not-found', '--force']);
+  await kubectl(['delete', 'pod', FIRST, SECOND, STACK, DRIVER, '--ignore-not-found', '--force']);
   await kubectl(['delete', 'resourceslice', 'e2e-gpus', '--ignore-not-found']);
 });
 
@@ -65,11 +65,14 @@ async function made(object: object): Promise<void> {
   expect(ran.code, ran.stderr).toBe(0);
 }
 
-async function until(pod: string, path: string, wanted: string | RegExp): Promise<void> {
+const until = (pod: string, path: string, wanted: string): Promise<void> =>
+  shown(['get', 'pod', pod], path, new RegExp(`^${wanted}$`));
+
+async function shown(get: readonly string[], path: string, wanted: RegExp): Promise<void> {
   for (const endMs = Date.now() + 60_000; ; ) {
-    const { stdout } = await kubectl(['get', 'pod', pod, '-o', `jsonpath=${path}`]);
-    if (typeof wanted === 'string' ? stdout === wanted : wanted.test(stdout)) return;
-    if (Date.now() > endMs) throw new Error(`${path} of ${pod} is "${stdout}", not ${wanted}`);
+    const { stdout } = await kubectl([...get, '-o', `jsonpath=${path}`]);
+    if (wanted.test(stdout)) return;
+    if (Date.now() > endMs) throw new Error(`${path} is "${stdout}", not ${wanted}`);
     await new Promise(resolve => setTimeout(resolve, 250));
   }
 }
@@ -131,86 +134,165 @@ test('a part of the GPU stack that cannot start, and a device that DRA keeps bac
   });
 });
 
+const NAMESPACE = 'gpu-operator';
+/** As the driver container prints it where its repositories have no headers of the kernel. */
+const FAILED_BUILD = [
+  'Creating directory NVIDIA-Linux-x86_64-550.90.07',
+  'Installing Linux kernel headers...',
+  'E: Unable to locate package linux-headers-5.15.0-1045-aws',
+  'Stopping NVIDIA persistence daemon...',
+  'Unloading NVIDIA driver kernel modules...',
+  'Unmounting NVIDIA driver rootfs...',
+];
 /** Ends at once; where it finds that it did so before, it goes on and is never ready. */
 const ONCE = `const{writeFileSync}=require('fs');
 try{writeFileSync('/state/ran','',{flag:'wx'});console.log(process.argv[1]);process.exitCode=1}
 catch{console.log('starts');setInterval(()=>{},1e6)}`;
 
-describe.each([
-  // It goes on meanwhile: any run that has ended may be the one that is read.
-  ['ends again and again', 'waiting.reason', 'CrashLoopBackOff', {}, {}, '(?: --previous)?'],
-  [
-    'has ended and runs again',
-    'running.startedAt',
-    /./,
-    {
-      command: ['node', '-e', ONCE],
-      volumeMounts: [{ name: 'state', mountPath: '/state' }],
-      readinessProbe: { tcpSocket: { port: 1 } },
+/** A stand-in of GPU Operator's driver on node-b: its DaemonSet, or where none may be so a bare pod. */
+function standIn(
+  own: object,
+  { isBare, ...spec }: { readonly isBare?: true; readonly volumes?: readonly object[] },
+) {
+  const { metadata, spec: plain } = podOf(DRIVER, 'node-b', FAILED_BUILD, 1);
+  const { nodeName, terminationGracePeriodSeconds, containers } = plain;
+  const [train] = containers;
+  const driver = { ...train, name: 'nvidia-driver-ctr', ...own };
+  const beside = { ...train, name: 'beside', command: ['node', '-e', 'setInterval(()=>{},1e6)'] };
+  const labels = { app: 'nvidia-driver-daemonset' };
+  const named = { ...metadata, namespace: NAMESPACE, labels };
+  const pod = { terminationGracePeriodSeconds, ...spec };
+  if (isBare) {
+    return {
+      ...{ apiVersion: 'v1', kind: 'Pod', metadata: named },
+      spec: { ...pod, nodeName, restartPolicy: 'Never', containers: [driver, beside] },
+    };
+  }
+  const nodeSelector = { 'kubernetes.io/hostname': nodeName };
+  const tolerations = [{ operator: 'Exists' }];
+  return {
+    ...{ apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: named },
+    spec: {
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: { ...pod, nodeSelector, tolerations, containers: [driver] },
+      },
     },
-    { volumes: [{ name: 'state', emptyDir: {} }] },
-    ' --previous',
-  ],
-  [
-    'has ended, and its next run is not told yet',
-    'terminated.exitCode',
-    '1',
-    {},
+  };
+}
+
+/** Binds the first of these pods to its node, as a scheduler does: this cluster has none. */
+async function scheduled(pods: readonly string[]): Promise<void> {
+  await shown(pods, '{.items[0].metadata.name}', /./);
+  const { stdout: name } = await kubectl([...pods, '-o', 'jsonpath={.items[0].metadata.name}']);
+  const path = `/api/v1/namespaces/${NAMESPACE}/pods/${name}/binding`;
+  const target = { apiVersion: 'v1', kind: 'Node', name: 'node-b' };
+  const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name }, target };
+  const ran = await kubectl(['create', '--raw', path, '-f', '-'], {
+    input: JSON.stringify(binding),
+  });
+  expect(ran.code, ran.stderr).toBe(0);
+}
+
+describe('the driver of GPU Operator whose build fails', () => {
+  beforeAll(async () => {
+    await kubectl(['create', 'namespace', NAMESPACE]);
+  });
+  afterAll(async () => {
+    await kubectl(['delete', 'namespace', NAMESPACE]);
+    const { stdout } = await kubectl(['get', 'namespaces', '-o', 'name']);
+    expect(stdout).not.toContain(NAMESPACE);
+  });
+
+  describe.each([
+    // It goes on meanwhile: any run that has ended may be the one that is read.
+    ['ends again and again', 'waiting.reason', /^CrashLoopBackOff$/, {}, {}, '(?: --previous)?'],
+    [
+      'has ended and runs again',
+      'running.startedAt',
+      /./,
+      {
+        command: ['node', '-e', ONCE],
+        volumeMounts: [{ name: 'state', mountPath: '/state' }],
+        readinessProbe: { tcpSocket: { port: 1 } },
+      },
+      { volumes: [{ name: 'state', emptyDir: {} }] },
+      ' --previous',
+    ],
     // What holds that state: nothing is started again, and beside it the pod goes on.
-    { restartPolicy: 'Never' },
-    '',
-  ],
-] as const)(
-  'a bare pod that calls itself the driver and %s',
-  (_, state, wanted, own, spec, run) => {
+    [
+      'has ended, and its next run is not told yet',
+      'terminated.exitCode',
+      /^1$/,
+      {},
+      { isBare: true },
+      '',
+    ],
+  ] as const)('and %s', (_, state, wanted, own, spec, run) => {
+    const title = 'The driver of the node is stuck: no headers of the node’s kernel are found';
     beforeAll(async () => {
-      const lines = [
-        'Could not resolve Linux kernel version',
-        'Unmounting NVIDIA driver rootfs...',
-      ];
-      const { spec: plain, ...pod } = podOf(DRIVER, 'node-b', lines, 1);
-      const { containers, restartPolicy: __, ...bare } = plain;
-      const [train] = containers;
-      const beside = {
-        ...train,
-        name: 'beside',
-        command: ['node', '-e', 'setInterval(()=>{},1e6)'],
-      };
-      await made({
-        ...pod,
-        metadata: { name: DRIVER, labels: { app: 'nvidia-driver-daemonset' } },
-        spec: {
-          ...{ ...bare, ...spec },
-          containers: [{ ...train, ...own }, ...('restartPolicy' in spec ? [beside] : [])],
-        },
-      });
-      const status = '{.status.containerStatuses[?(@.name=="train")]';
-      if (!('restartPolicy' in spec)) await until(DRIVER, `${status}.restartCount}`, /[1-9]/);
-      await until(DRIVER, `${status}.state.${state}}`, wanted);
+      await made(standIn(own, spec));
+      const status = '.items[0].status.containerStatuses[?(@.name=="nvidia-driver-ctr")]';
+      const pods = ['get', 'pods', '-n', NAMESPACE, '-l', 'app=nvidia-driver-daemonset'];
+      if (!('isBare' in spec)) {
+        await scheduled(pods);
+        await shown(pods, `{${status}.restartCount}`, /[1-9]/);
+      }
+      await shown(pods, `{${status}.state.${state}}`, wanted);
     });
     afterAll(async () => {
-      await kubectl(['delete', 'pod', DRIVER, '--ignore-not-found', '--force']);
+      await kubectl(['delete', 'daemonset,pod', '-n', NAMESPACE, '--all', '--force', '--wait']);
     });
 
-    const title = 'A pod that calls itself the driver of the node is stuck';
-
-    test('is quoted by its log and names no cause', async () => {
-      const said = expect.objectContaining({
-        what: 'its log says: "Could not resolve Linux kernel version"',
-        command: expect.stringMatching(new RegExp(`logs -n \\S+ ${DRIVER} -c train${run}$`)),
+    test('is told first, with its cause, its line and its step', async () => {
+      const quoted = expect.objectContaining({
+        what: 'its log says: "E: Unable to locate package linux-headers-5.15.0-1045-aws"',
+        command: expect.stringMatching(
+          new RegExp(`logs -n ${NAMESPACE} ${DRIVER}\\S* -c nvidia-driver-ctr${run}$`),
+        ),
       });
-      const evidence = expect.arrayContaining([said]);
-      expect(await answer('node-b', 'triage_gpu_node')).toMatchObject({
-        findings: expect.arrayContaining([expect.objectContaining({ title, evidence })]),
+      const facts = z.looseObject({
+        findings: z.array(z.looseObject({ component: z.string(), title: z.string() })),
+      });
+      const { findings } = facts.parse(await answer('node-b', 'triage_gpu_node'));
+      expect(findings.find(({ component }) => component === 'kubernetes')).toMatchObject({
+        ...{ title, severity: 'warning', confidence: 'high', action: 'fix_configuration' },
+        advice: expect.stringMatching(/^Offer the headers of the running kernel/),
+        evidence: expect.arrayContaining([quoted]),
       });
     });
 
-    test('--no-pod-logs asks for none', async () => {
+    test('--no-pod-logs reads no log: it is stuck, for what is not known', async () => {
       const unread = await answer('node-b', 'triage_gpu_node', '--no-pod-logs');
       expect(unread).toMatchObject({
-        findings: expect.arrayContaining([expect.objectContaining({ title })]),
+        findings: expect.arrayContaining([
+          expect.objectContaining({
+            title: expect.stringMatching(
+              /^The driver of the node is stuck: container nvidia-driver-ctr .*exit code 1/,
+            ),
+          }),
+        ]),
       });
       expect(JSON.stringify(unread)).not.toContain('its log says');
     });
-  },
-);
+  });
+});
+
+test('a bare pod of anybody that calls itself the driver is a claim, and its log is not read', async () => {
+  const { spec, ...pod } = podOf(DRIVER, 'node-b', FAILED_BUILD, 1);
+  const { restartPolicy: _, ...restarting } = spec;
+  const metadata = { name: DRIVER, labels: { app: 'nvidia-driver-daemonset' } };
+  await made({ ...pod, metadata, spec: restarting });
+  await until(DRIVER, '{.status.containerStatuses[0].state.waiting.reason}', 'CrashLoopBackOff');
+  const facts = await answer('node-b', 'triage_gpu_node');
+  expect(facts).toMatchObject({
+    findings: expect.arrayContaining([
+      expect.objectContaining({
+        title: 'A pod that calls itself the driver of the node is stuck',
+        ...{ severity: 'info', confidence: 'low', action: 'watch' },
+      }),
+    ]),
+  });
+  expect(JSON.stringify(facts)).not.toContain('linux-headers');
+});

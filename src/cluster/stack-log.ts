@@ -10,14 +10,17 @@ import { tried } from './tried.ts';
 
 const BOUNDS = { linesMax: PEER_LOG_LINES_MAX, bytesMax: PEER_LOG_BYTES_MAX };
 
-/** The pods of a node with what the log of the first part that is stuck says. Never rejects. */
+/**
+ * The pods of a node with what the log of the first part that is stuck says. One that only claims to be of
+ * the stack may be anyone's, and nothing comes of what it says: its log is not read. Never rejects.
+ */
 export async function withStackLog(
   api: Pick<ApiServer, 'text'>,
   pods: ClusterPods,
   signal: AbortSignal,
 ): Promise<ClusterPods> {
   const [first] = stuckParts(pods);
-  if (!first?.container || !hasRun(first.container)) return pods;
+  if (!first?.container || first.pod.isClaim || !hasRun(first.container)) return pods;
   const log = await stackLog(api, first, signal);
   return {
     ...pods,

@@ -273,6 +273,7 @@ function healthyFile(name: string): unknown {
       ],
       processes: Object.fromEntries(type.pci.map((_, index) => [pidOf(index), 'pt_main_thread'])),
       daemons: daemonsOf(type),
+      ...(type.switches.length > 0 && { driverFiles: { packages: [managerOf(type)] } }),
       pci: [
         ...type.pci.map((pci, index) => ({
           pci,
@@ -302,6 +303,12 @@ const bannerOf = ({ driver, module, arm }: GpuType): string =>
   module === 'open'
     ? `NVRM: loading NVIDIA UNIX Open Kernel Module for ${arm ? 'aarch64' : 'x86_64'}  ${driver}  Release Build  (dvs-builder@U22-I3-G01-1-1)`
     : `NVRM: loading NVIDIA UNIX ${arm ? 'aarch64' : 'x86_64'} Kernel Module  ${driver}`;
+
+/** Its package has the branch in its name. */
+const managerOf = ({ driver }: GpuType) => ({
+  name: `nvidia-fabricmanager-${driver.split('.')[0]}`,
+  version: driver,
+});
 
 const daemonsOf = ({ switches, arm }: GpuType) => [
   { kind: 'persistenced', pid: 1_204, name: 'nvidia-persiste' },

@@ -180,7 +180,13 @@ test('the log of the part that is stuck is read, and none of a pod that calls it
 });
 
 describe('no log is asked for', () => {
+  const looping = driver(LOOPS, { lastState: ENDED });
   test.each([
+    [
+      'of a pod that only calls itself a part',
+      { ...looping, metadata: { namespace: 'tenant', name: 'nvidia-driver-x', uid: 'uid-evil' } },
+      true,
+    ],
     ['where none was wanted', driver(LOOPS, { lastState: ENDED }), false],
     ['of a container that never ran', driver({ waiting: { reason: 'ImagePullBackOff' } }), true],
     ['of one that runs', driver({ running: {} }), true],

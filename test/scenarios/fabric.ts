@@ -1,5 +1,5 @@
-import { present } from '../../src/contract/reading.ts';
-import { type Answers, DAEMONS, fabric, H100, h100, idsOn } from './machines.ts';
+import { missing, present } from '../../src/contract/reading.ts';
+import { type Answers, DAEMONS, fabric, H100, h100, idsOn, MANAGER } from './machines.ts';
 import type { Scenario } from './scenario.ts';
 
 const NO_FABRIC = {
@@ -75,6 +75,19 @@ export const FABRIC: readonly Scenario[] = [
     findings: ['fabric-manager-missing'],
   },
   {
+    name: 'the fabric manager does not run, and which one is installed is not known',
+    truth: 'configuration',
+    machine: h100({
+      every: { deviceGetGpuFabricInfoV3: fabric({ state: 1 }) },
+      host: {
+        daemons: [{ kind: 'kubelet', pid: 1200, name: 'kubelet' }],
+        driverFiles: { packages: [] },
+      },
+    }),
+    verdict: 'critical',
+    findings: ['fabric-manager-missing'],
+  },
+  {
     // As above, of a node whose packages are RPM's: the daemon's own log has both versions.
     name: 'the fabric manager says itself that it is of another driver',
     truth: 'configuration',
@@ -103,6 +116,27 @@ export const FABRIC: readonly Scenario[] = [
     }),
     verdict: 'healthy',
     findings: ['fabric-manager-version'],
+  },
+  {
+    name: 'the fabric manager runs on a node whose packages are RPM’s: its version is not known',
+    truth: 'healthy',
+    machine: h100(),
+    facts: ({ host, ...facts }) => ({
+      ...facts,
+      host: {
+        ...host,
+        driverFiles: { ...host.driverFiles, packages: missing('not_found') },
+      },
+    }),
+    verdict: 'healthy',
+    findings: ['fabric-manager-version-unread'],
+  },
+  {
+    name: 'the fabric manager runs, and is not from a package: its version is not known',
+    truth: 'healthy',
+    machine: h100({ host: { driverFiles: { packages: [] } } }),
+    verdict: 'healthy',
+    findings: ['fabric-manager-version-unread'],
   },
   {
     name: 'the fabric manager runs in a pod, whatever is installed on the node',
@@ -149,7 +183,9 @@ export const FABRIC: readonly Scenario[] = [
     name: 'an IMEX of another version on a machine of no NVLink domain, where none runs',
     truth: 'healthy',
     machine: h100({
-      host: { driverFiles: { packages: [{ name: 'nvidia-imex-570', version: '570.86.15' }] } },
+      host: {
+        driverFiles: { packages: [MANAGER, { name: 'nvidia-imex-570', version: '570.86.15' }] },
+      },
     }),
     verdict: 'healthy',
     findings: [],
@@ -160,7 +196,7 @@ export const FABRIC: readonly Scenario[] = [
     machine: h100({
       host: {
         daemons: [...DAEMONS, { kind: 'imex', pid: 1207, name: 'nvidia-imex' }],
-        driverFiles: { packages: [{ name: 'nvidia-imex-570', version: '570.86.15' }] },
+        driverFiles: { packages: [MANAGER, { name: 'nvidia-imex-570', version: '570.86.15' }] },
       },
     }),
     verdict: 'healthy',

@@ -80,6 +80,9 @@ export const DAEMONS = [
   { kind: 'device_plugin', pid: 4400, name: 'nvidia-device-p' },
 ];
 
+/** As it is installed there. */
+export const MANAGER = { name: 'nvidia-fabricmanager-570', version: '570.124.06' };
+
 /** Registered with the fabric, and every two-bit field healthy (0xaa), configuration correct. */
 export function fabric(over: Answers = {}): Answers {
   return {

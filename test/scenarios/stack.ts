@@ -120,8 +120,13 @@ const remark = (name: string, finding: string, ...stack: readonly StackPod[]): S
 
 const MIG = 'nvidia.com/mig.config.state';
 const UPGRADE = 'nvidia.com/gpu-driver-upgrade-state';
+const OFED = 'nvidia.com/ofed-driver-upgrade-state';
 const PLANNED = 'cloud.google.com/scheduled-maintenance-time';
 const UNTIL_INIT = { exitCode: 1, reason: 'Error', message: 'unable to load the nvidia module' };
+/** As containerd puts down a container that it has lost. */
+const LOST = { exitCode: 255, reason: 'Unknown', message: '' };
+const AGAIN = { state: 'running', restarts: 1, startedAt: '2026-03-01T11:59:50Z' } as const;
+const RUNNING = { phase: 'Running' } as const;
 const EVENT = {
   ...{ type: 'RebootScheduled', reason: 'RebootScheduled', message: 'at 12:00 UTC' },
   since: '2026-03-01T10:00:00Z',
@@ -193,6 +198,35 @@ export const STACK: readonly Scenario[] = [
     'the old driver is held by a program, so that the new one waits',
     waits('driver', 'k8s-driver-manager'),
   ),
+  stuck(
+    'the driver waits for the network’s, which a module of storage holds',
+    waits('driver', 'mofed-validation'),
+    part('network operator', [
+      {
+        ...{ name: 'network-operator-init-container', init: true, reason: 'CrashLoopBackOff' },
+        endedBefore: UNTIL_INIT,
+      },
+      { name: 'mofed-container', reason: 'PodInitializing' },
+    ]),
+  ),
+  stuck(
+    'the driver waits for the network’s, which nobody deploys',
+    waits('driver', 'mofed-validation'),
+  ),
+  remark(
+    'the network’s driver waits until the node is drained: good to know',
+    'gpu-stack-stuck',
+    waits('network operator', 'network-operator-init-container'),
+  ),
+  stuck(
+    'the toolkit cannot have the runtime restarted, and tries again',
+    part('container toolkit', [{ ...AGAIN, ready: false, endedBefore: UNTIL_INIT }], RUNNING),
+    waits('device plugin', 'toolkit-validation'),
+  ),
+  well('the toolkit has restarted the runtime, which lost its containers', [
+    part('container toolkit', [{ ...AGAIN, endedBefore: LOST }], RUNNING),
+    part('device plugin', [{ ...AGAIN, ready: false, endedBefore: LOST }], RUNNING),
+  ]),
   stuck('the device plugin waits for the toolkit', waits('device plugin', 'toolkit-validation')),
   stuck('the validator waits for the device plugin', waits('validator', 'plugin-validation')),
   stuck('an init container waits that is not of the operator', waits('DRA driver', 'init-driver')),
@@ -259,8 +293,20 @@ export const STACK: readonly Scenario[] = [
     'driver-upgrade',
     'healthy',
   ),
+  labelled(
+    'the network’s driver could not be upgraded',
+    { [OFED]: 'upgrade-failed' },
+    'network-driver-upgrade',
+    'warning',
+  ),
+  labelled(
+    'the network’s driver is being upgraded',
+    { [OFED]: 'pod-restart-required' },
+    'network-driver-upgrade',
+    'healthy',
+  ),
   well('the operator has done what it was told', [], {
-    labels: { [MIG]: 'success', [UPGRADE]: 'upgrade-done' },
+    labels: { [MIG]: 'success', [UPGRADE]: 'upgrade-done', [OFED]: 'upgrade-done' },
   }),
   well('the operator has no driver to upgrade', [], { labels: { [UPGRADE]: '' } }),
   announced(

@@ -54,6 +54,26 @@ const HOT: Pace = {
   ),
 };
 
+test('what the log of another pod says of no known form is told by its last words', () => {
+  const failed = (uid: string, finishedAt: string, text: string) => {
+    const ended = { exitCode: 1, reason: 'Error', message: '', finishedAt };
+    const main = aContainer({ state: 'terminated', ended });
+    return {
+      pod: aPod({ node: 'node-a', name: uid, uid, phase: 'Failed', containers: [main] }),
+      log: present(
+        readJobLog({ container: 'main', previous: false, requests: 1, bytes: 9, cut: false, text }),
+      ),
+    };
+  };
+  const pods = [
+    failed('a', '2026-03-01T11:00:00Z', '2026-03-01T11:00:00Z ValueError: bad token\n'),
+    failed('b', '2026-03-01T11:05:00Z', '2026-03-01T11:05:00Z gives up after 3 of 9\n'),
+  ];
+  expect(judgeJob({ ...RUNNING, pods }, []).saw).toMatchObject([
+    { pod: 'b', what: 'its log: no line of a known form; the last line: "gives up after 3 of 9"' },
+  ]);
+});
+
 describe('a full /dev/shm of a pod that failed, and that only its node was asked about', () => {
   const END = '2026-03-01T11:59:59Z';
   const failed = (uid: string, exitCode: number, text: string) => {

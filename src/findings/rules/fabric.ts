@@ -8,7 +8,7 @@ import { GPU_NAMES, gpuName, gpuRef, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { THRESHOLDS } from '../support/thresholds.ts';
 import { linksOf } from './nvlink-errors.ts';
-import { misfitByLog, misfitOf } from './stack-versions.ts';
+import { misfitByLog, misfitOf, unreadVersion } from './stack-versions.ts';
 
 /** Registration with the NVLink fabric, the daemon that makes it, and what the fabric says of itself. */
 export const fabric = rule(
@@ -103,6 +103,7 @@ function managerMissing(facts: NodeFacts, bad: readonly GpuState[]): Clue {
   // It ends at once beside a driver of another version: NVIDIA/gpu-driver-container issue 735.
   const misfit =
     misfitOf(facts.host, 'fabricmanager') ?? misfitByLog(facts.host, facts.log?.events ?? []);
+  const unread = unreadVersion(facts.host, 'fabricmanager');
   return nodeClue('fabric-manager-missing', {
     severity: stillUp ? 'warning' : 'critical',
     component: 'fabric',
@@ -125,9 +126,14 @@ function managerMissing(facts: NodeFacts, bad: readonly GpuState[]): Clue {
       ...(misfit ? [misfit.evidence] : []),
       ...stateEvidence(facts, bad),
     ],
-    counterEvidence: stillUp
-      ? [`${ready.length} GPUs were registered before it ended: running jobs go on`]
-      : [],
+    counterEvidence: [
+      ...(stillUp
+        ? [`${ready.length} GPUs were registered before it ended: running jobs go on`]
+        : []),
+      ...(misfit || unread === undefined
+        ? []
+        : [`which version of it is installed was not read: ${unread}`]),
+    ],
     wouldChange:
       'A fabric manager on another machine, as where a host serves the switches of its guests.',
   });

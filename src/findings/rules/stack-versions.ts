@@ -2,7 +2,7 @@ import type { ClusterView, StackPod } from '../../contract/cluster-view.ts';
 import type { Evidence } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
-import { known, type Reading } from '../../contract/reading.ts';
+import { known, type Reading, reasonWords } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import type { HostState } from '../../host/port.ts';
 import type { KernelEvent } from '../../xid/events.ts';
@@ -20,12 +20,22 @@ interface Misfit {
   readonly evidence: Evidence;
 }
 
+type Daemon = 'fabricmanager' | 'imex';
+
+const packagesOf = ({ driverFiles }: Versions, daemon: Daemon) =>
+  (known(driverFiles.packages) ?? []).filter(({ name }) => name.startsWith(`nvidia-${daemon}`));
+
+/** Why no version of a daemon was read: RPM's database is a binary that no file of ours reads. */
+export function unreadVersion(host: Versions, daemon: Daemon): string | undefined {
+  const { packages } = host.driverFiles;
+  if (!packages.ok) return `dpkg’s database: ${reasonWords(packages.reason)}`;
+  return packagesOf(host, daemon).length === 0 ? 'dpkg has no package of it' : undefined;
+}
+
 /** A daemon whose installed package is of another version than the loaded driver; none of two fits. */
-export function misfitOf(host: Versions, daemon: 'fabricmanager' | 'imex'): Misfit | undefined {
+export function misfitOf(host: Versions, daemon: Daemon): Misfit | undefined {
   const loaded = known(host.moduleVersion);
-  const own = (known(host.driverFiles.packages) ?? []).filter(({ name }) =>
-    name.startsWith(`nvidia-${daemon}`),
-  );
+  const own = packagesOf(host, daemon);
   const [first] = own;
   if (loaded === undefined || !first || own.some(({ version }) => version === loaded)) {
     return undefined;
@@ -85,18 +95,42 @@ export const stackVersions = rule(
   ({ host, driver }) => {
     const runs = (kind: string) =>
       known(host.daemons)?.some(each => each.kind === kind && each.podUid === undefined) === true;
-    const manager = runs('fabric_manager') ? misfitOf(host, 'fabricmanager') : undefined;
+    const manager = runs('fabric_manager') ? managerClues(host) : [];
     // Where no NVLink leads to another node the package only lies there. The IMEX of a ComputeDomain is a pod's.
     const isWanted =
       known(host.daemons)?.some(({ kind }) => kind === 'imex') === true ||
       driver.gpus.some(({ fabric }) => known(fabric)?.clusterUuid !== undefined);
     const imex = isWanted ? misfitOf(host, 'imex') : undefined;
-    return [
-      ...(manager ? [managerClue(manager)] : []),
-      ...(imex ? [imexClue(imex, runs('imex'))] : []),
-    ];
+    return [...manager, ...(imex ? [imexClue(imex, runs('imex'))] : [])];
   },
 );
+
+/** Without a word of its version a fabric manager that runs would pass for one that fits. */
+function managerClues(host: Versions): readonly Clue[] {
+  const misfit = misfitOf(host, 'fabricmanager');
+  if (misfit) return [managerClue(misfit)];
+  const loaded = known(host.moduleVersion);
+  const unread = unreadVersion(host, 'fabricmanager');
+  return unread === undefined || loaded === undefined
+    ? []
+    : [unreadClue(unread, plainText(loaded, 32))];
+}
+
+const unreadClue = (unread: string, loaded: string): Clue =>
+  nodeClue('fabric-manager-version-unread', {
+    ...MISFIT,
+    action: 'watch',
+    title: `Fabric Manager runs, but its version was not read: whether it fits driver ${loaded} is not known`,
+    advice: `Ask it for its version on the node: of another than ${loaded} it does not start again.`,
+    confidence: 'high',
+    evidence: [
+      {
+        what: unread,
+        source: '/var/lib/dpkg/status',
+        command: 'nv-fabricmanager --version; cat /proc/driver/nvidia/version',
+      },
+    ],
+  });
 
 /** User guide of Fabric Manager: it ends where the loaded driver stack is not compatible. */
 const managerClue = ({ installed, loaded, evidence }: Misfit): Clue =>
