@@ -29,7 +29,7 @@ export function ownSelector(object: Json | undefined, word: string): Selector {
   // As the subresource `scale` has it.
   const selector = textOf(objectAt(object, 'status'), 'selector');
   if (selector !== '') return { selector, foreign: [selector] };
-  throw new ClusterError(`${word} selects its pods in a way we cannot follow`, {
+  throw new ClusterError(`${word} selects its pods in a way that cannot be followed`, {
     hint: `name one of its pods: pod/NAME; uid ${textOf(objectAt(object, 'metadata'), 'uid')}`,
   });
 }

@@ -25,6 +25,7 @@ import {
   sentence,
   stepTime,
 } from './person-words.ts';
+import { hitsSentence } from './triage-hits.ts';
 
 /** Of more the list of nodes below tells, and `-o json`. */
 const ROWS_MAX = 8;
@@ -51,6 +52,9 @@ export function jobPage(answer: JobAnswer, nowMs: number, commandWords?: Command
         text({ text: whatOf(answer), tone: 'strong' }),
         ...(isWell ? [] : [text(`${faultWords(fault, confidence)}.`)]),
       ],
+      answer.hits === undefined
+        ? []
+        : [section('HIT', [text(hitsSentence(answer.hits, answer.action))])],
       [section('DO', stepsOf(answer, commandWords))],
       whyOf(answer, now),
       sawOf(answer, now),
@@ -164,9 +168,7 @@ function nodesOf({ nodes, state }: JobAnswer): Block[] {
           ...gpusText(row, state),
           nowText(row),
           ...(row.otherGpus > 0
-            ? [
-                `${counted(row.otherGpus, 'finding')} there ${row.otherGpus === 1 ? 'is' : 'are'} not of this job`,
-              ]
+            ? [`${counted(row.otherGpus, 'more finding')} there, not known to be of its GPUs`]
             : []),
         ].join('; '),
       ],

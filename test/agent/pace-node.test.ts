@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { keepingHost } from '../../src/agent/host-lately.ts';
 import { paceNode } from '../../src/agent/pace-node.ts';
+import { viewedContainers } from '../../src/agent/view-containers.ts';
 import { atWork } from '../../src/simulation/at-work.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { judgePace } from '../../src/tools/support/stragglers.ts';
@@ -22,6 +23,20 @@ test('of A100 the counters of NVLink tell the rate, of H100 the performance moni
   }
   const h100 = await pacedOf('h100-sxm');
   expect(h100.gpus.map(({ nvlinkBy }) => nvlinkBy)).toEqual(Array(8).fill('GPM'));
+});
+
+test('triage, what containers see and the looks of a job read the host of a node once', async () => {
+  const given = instrumentsFor(machineFrom('m', { like: 'h100-sxm' }));
+  let reads = 0;
+  const read: typeof given.host.read = (...asked) => {
+    reads += 1;
+    return given.host.read(...asked);
+  };
+  const kept = keepingHost({ ...given, host: { ...given.host, read } });
+  await kept.host.read(never);
+  await viewedContainers(kept, { pods: ['6f0c3f2e-7d1a-4a57-9c53-0b8f0d6f4c11'] }, never);
+  await paceNode(kept, never);
+  expect(reads).toBe(1);
 });
 
 test('a slow NVLink of an A100 is named where it is used, and not where nothing moves over it', async () => {

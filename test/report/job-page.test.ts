@@ -74,7 +74,8 @@ test('the page of a job: the fault, what to take out, since when, what the other
     NODE  node-b  llama-1                1 failed; GPU 0-2, 5; GPU 2 is lost (and 1
                                          more)
           node-c  a, b, c, d and 1 more  which GPUs it had is not known; not read;
-                                         2 findings there are not of this job
+                                         2 more findings there, not known to be of
+                                         its GPUs
 
     10 logs of its pods read: 12 requests, 81920 bytes.
     1 node not read: no fault there can be ruled out."

@@ -4,6 +4,7 @@ import type { Finding } from '../../src/contract/finding.ts';
 import { present } from '../../src/contract/reading.ts';
 import type { ContainerFault } from '../../src/findings/support/container-faults.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
+import { jobPage } from '../../src/report/job-page.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import type { Pace } from '../../src/tools/pace.ts';
 import { judgeJob } from '../../src/tools/support/job-verdict.ts';
@@ -342,6 +343,40 @@ test('what all its GPUs do is told once: where a fault of its node leads, beside
   };
   expect(told(bent)).toEqual([false, true]);
   expect(told()).toEqual([true, false]);
+});
+
+test('beside a fault what all its GPUs do is told without the word that none is seen', () => {
+  const lost: Finding = {
+    ...{ id: 'lost-gpu', severity: 'critical', component: 'gpu', title: 'GPU 6 is lost' },
+    ...{ action: 'reboot_node', advice: 'Reboot it.', blame: 'hardware', confidence: 'high' },
+    ...{ evidence: [], counterEvidence: [] },
+  };
+  const triage = { verdict: 'critical', findings: [lost] };
+  const { notes } = judgeJob(RUNNING, [{ node: 'node-a', gpus: [], triage, pace: WAITS }]);
+  expect(notes.join()).toContain('; all wait alike (');
+  expect(notes.join()).not.toContain('no GPU fault seen');
+});
+
+test('whom the step hits is told of the node that is to be taken out, and of no other step', () => {
+  const hits = {
+    ...{ pods: [{ namespace: 'rival', pod: 'infer-0' }], processes: [], more: 0, notRead: [] },
+  };
+  const finding = (action: Finding['action']): Finding => ({
+    ...{ id: 'lost-gpu', severity: 'critical', component: 'gpu', title: 'GPU 6 is lost' },
+    ...{ action, advice: 'Do it.', hits, blame: 'hardware', confidence: 'high' },
+    ...{ evidence: [], counterEvidence: [] },
+  });
+  const told = (action: Finding['action']) => {
+    const triage = { verdict: 'critical', findings: [finding(action)] };
+    return judgeJob(RUNNING, [{ node: 'node-a', gpus: [], triage }]);
+  };
+  expect(told('reboot_node')).toMatchObject({ takeOut: 'node-a', hits });
+  expect(told('watch')).not.toHaveProperty('hits');
+  const milder = { ...finding('drain'), severity: 'warning', hits: { ...hits, more: 9 } };
+  const triage = { verdict: 'critical', findings: [milder, finding('reboot_node')] };
+  expect(judgeJob(RUNNING, [{ node: 'node-a', gpus: [], triage }]).hits).toEqual(hits);
+  const page = jobPage(told('reboot_node'), Date.parse('2026-03-01T12:00:00Z'));
+  expect(JSON.stringify(page)).toContain('The reboot ends pod rival/infer-0.');
 });
 
 test('a node that was not read is none without a fault', () => {

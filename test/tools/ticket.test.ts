@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { getIncidentReport } from '../../src/tools/catalog/get-incident-report.ts';
-import { ticketOf } from '../../src/tools/support/ticket.ts';
+import { AZURE_CATEGORIES } from '../../src/tools/support/azure-categories.ts';
+import { ticketLines, ticketOf } from '../../src/tools/support/ticket.ts';
 import { answered } from '../fakes/answers.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
 import { Facts, holdsWhatWasRead, ticketFor } from './tickets.ts';
@@ -15,9 +16,59 @@ test('the form of Azure for a GPU that is lost', async () => {
   const id = '/subscriptions/s-1/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/v';
   const { value } = await ticketFor('lost-gpu', 'azure', `azure://${id}`);
   expect(value('impactedResourceId')).toBe(id);
-  expect(value('impactCategory')).toBe('Resource.Hpc.Unhealthy.HpcMissingGpu');
+  // With the XID: where the log does not tell that it fell off the bus it is missing, and no more is known.
+  expect(value('impactCategory')).toBe('Resource.Hpc.Unhealthy.XID79FallenOffBus');
   expect(value('additionalProperties.Location')).toBe('0000:61:00');
   expect(value('additionalProperties.PhysicalHostName')).toBeUndefined();
+});
+
+test.each([
+  ['ecc-row-remap', 'XID48DoubleBitECC'],
+  ['row-remap-failed', 'HpcRowRemapFailure'],
+  ['nvlink-down', 'NvLink'],
+  ['hung-driver', 'UnhealthyGPUNvidiasmi'],
+  ['gsp-timeout', 'GpuXIDError'],
+  ['gpu-missing', 'HpcMissingGpu'],
+  ['job-out-of-bounds', undefined],
+  ['healthy-t4', undefined],
+])('what Azure calls the fault of %s', async (machine, category) => {
+  const { ticket, value } = await ticketFor(machine, 'azure');
+  const whole = category === undefined ? undefined : `Resource.Hpc.Unhealthy.${category}`;
+  expect(value('impactCategory')).toBe(whole);
+  if (whole !== undefined) expect(AZURE_CATEGORIES).toContain(whole);
+  else expect(ticketLines(ticket).join()).toContain('one of Resource.Hpc.');
+});
+
+test('kernel lines stand as they came, each with its time, the first and the last of many', async () => {
+  const { structured } = await answered(getIncidentReport, {}, instrumentsOf('ecc-row-remap'));
+  const facts = Facts.parse({ ...structured, cluster: {} });
+  const linesOf = (more: object) =>
+    ticketOf('nvidia', { ...facts, ...more }).fields.filter(({ name }) =>
+      name.startsWith('Kernel l'),
+    );
+  const [first, ...others] = linesOf({});
+  expect(first?.value).toMatch(/^2026-\S+Z {2}NVRM: Xid .*: 48, /);
+  expect(others.at(-1)?.value).toContain('154,');
+  const xids = Array.from({ length: 60 }, (_, at) => ({ time: null, text: `line ${60 - at}` }));
+  expect(linesOf({ xids, xidsLeftOut: 7 }).map(({ value }) => value)).toEqual([
+    ...['line 1', 'line 2', 'line 3', 'line 4', 'line 59', 'line 60', '61'],
+  ]);
+});
+
+test('how often is told of what came again, and all that it was observed by', async () => {
+  const { structured } = await answered(getIncidentReport, {}, instrumentsOf('ecc-row-remap'));
+  const facts = Facts.parse({ ...structured, cluster: {} });
+  const [incident] = facts.incidents;
+  if (!incident) throw new Error('no incident');
+  const value = (more: object, name: string) =>
+    ticketOf('nvidia', { ...facts, ...more }).fields.find(field => field.name === name)?.value;
+  expect(value({}, 'How often')).toBeUndefined();
+  const later = { ...incident, firstTime: '2026-03-01T23:00:00Z' };
+  expect(value({ incidents: [incident, later] }, 'How often')).toBe(
+    `XID 48 2 times from ${incident.firstTime} to 2026-03-01T23:00:00Z`,
+  );
+  expect(value({}, 'How it was observed')).toBe('NVML; /dev/kmsg');
+  expect(value({}, 'GPU 1 recovery action the driver asks for')).toBe('1 (GPU Reset Required)');
 });
 
 test('the instance by the name that its cloud has for it', async () => {

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { Finding } from '../../src/contract/finding.ts';
 import { present } from '../../src/contract/reading.ts';
 import { getIncidentReport } from '../../src/tools/catalog/get-incident-report.ts';
+import { AZURE_CATEGORIES } from '../../src/tools/support/azure-categories.ts';
 import { ClusterPart } from '../../src/tools/support/cluster-rows.ts';
 import { GpuRow } from '../../src/tools/support/gpu-rows.ts';
 import { NodeRow } from '../../src/tools/support/node-row.ts';
@@ -14,6 +15,7 @@ import {
   ticketOf,
 } from '../../src/tools/support/ticket.ts';
 import { Incident } from '../../src/xid/events.ts';
+import { RECOVERY_ACTIONS } from '../../src/xid/nvidia-actions.ts';
 import { answered } from '../fakes/answers.ts';
 import { aNode, aView } from '../fakes/cluster-view.ts';
 import { instrumentsOf } from '../fakes/instruments.ts';
@@ -23,6 +25,7 @@ export const Facts = z.looseObject({
   ...{ node: z.string(), host: NodeRow, gpus: z.array(GpuRow), findings: z.array(Finding) },
   ...{ incidents: z.array(Incident), cluster: ClusterPart },
   xids: z.array(z.looseObject({ time: z.string().nullable(), text: z.string() })),
+  xidsLeftOut: z.int(),
 });
 
 export async function ticketFor(machine: string, format: TicketFormat, providerId?: string) {
@@ -34,11 +37,12 @@ export async function ticketFor(machine: string, format: TicketFormat, providerI
 }
 
 /** What a form wants to hear in words of its own. */
-const OWN_WORDS = [
-  'Nvidia',
-  'Resource.Hpc.Unhealthy.HpcMissingGpu',
-  'Resource.Hpc.Investigate.NVLink',
-  'UNRECOVERABLE_GPU_ERROR',
+const OWN_WORDS = ['Nvidia', ...AZURE_CATEGORIES, 'UNRECOVERABLE_GPU_ERROR'];
+
+/** Between the words that were read, and names of readings. */
+const OUR_WORDS = [
+  ...['', 'from', 'to', 'times'],
+  ...RECOVERY_ACTIONS.flatMap(({ name }) => name.split(' ')),
 ];
 
 export async function holdsWhatWasRead(machine: string): Promise<void> {
@@ -50,7 +54,9 @@ export async function holdsWhatWasRead(machine: string): Promise<void> {
     const ticket = ticketOf(format, Facts.parse(report));
     for (const { name, value } of ticket.fields) {
       if (value === undefined || OWN_WORDS.includes(value)) continue;
-      const parts = /remapped rows|recovery action/.test(name) ? value.split(/[ ,]+/) : [value];
+      const parts = /remapped rows|recovery action|InfoROM|observed|line|How often/.test(name)
+        ? value.split(/[ ,;()]+/).filter(part => !OUR_WORDS.includes(part))
+        : [value];
       for (const part of parts) expect(known, name).toContain(JSON.stringify(part).slice(1, -1));
     }
     expect(ticket.fields.some(({ value }) => value === undefined)).toBe(true);

@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import type { Written } from '../../contract/answer.ts';
-import { Action, Blame, Confidence, Verdict } from '../../contract/finding.ts';
+import { Action, Blame, Confidence, Hits, Verdict } from '../../contract/finding.ts';
 import { ContainerFault } from '../../findings/support/container-faults.ts';
+import { hitsText } from './finding-lines.ts';
 import { JobPace } from './stragglers.ts';
 import { plural } from './wording.ts';
 
@@ -52,6 +53,8 @@ export const JobAnswer = z.strictObject({
   advice: z.string(),
   /** The node to take out of the job; absent where none is to be. */
   takeOut: z.string().optional(),
+  /** Whom the step on that node hits, where its own triage tells. */
+  hits: Hits.optional(),
   first: First.optional(),
   why: z.array(z.string()),
   against: z.array(z.string()),
@@ -98,6 +101,7 @@ export function jobLines(answer: JobAnswer): readonly Written[] {
     `fault ${fault}, confidence ${confidence}`,
     `next: ${action}: ${advice}`,
     `take out: ${takeOut ?? 'no node'}`,
+    ...(answer.hits ? [`hits: ${hitsText(answer.hits)}`] : []),
     ...(first ? [`first: ${firstText(first)}`] : []),
     ...why.map(text => `  because ${text}`),
     ...against.map(text => `  against ${text}`),
@@ -138,7 +142,7 @@ function nodeText({ node, verdict, pods, failed, gpus, findings, otherGpus }: No
     gpus.length > 0 ? `GPU ${gpus.join(', ')}` : 'its GPUs not known',
     now,
     ...(otherGpus > 0
-      ? [`${plural(otherGpus, 'finding')} there ${otherGpus === 1 ? 'is' : 'are'} not of this job`]
+      ? [`${plural(otherGpus, 'more finding')} there, not known to be of its GPUs`]
       : []),
   ].join('; ');
 }

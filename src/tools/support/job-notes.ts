@@ -51,7 +51,7 @@ function paceNotes(
   const all = (pace?.gpus ?? 0) + (pace?.silent ?? 0);
   const together = pace
     ? [
-        `${whose}${plural(all, 'GPU')} on ${plural(pace.nodes, 'node')} were looked at together for ${pace.seconds} s${why.includes(pace.text) ? '' : `; ${pace.text}`}`,
+        `${whose}${plural(all, 'GPU')} on ${plural(pace.nodes, 'node')} were looked at together for ${pace.seconds} s${why.includes(pace.text) ? '' : `; ${pace.does ?? pace.text}`}`,
       ]
     : [];
   return [

@@ -72,6 +72,7 @@ export function judgeJob(job: TargetJob, nodes: readonly JobNode[]): JobAnswer {
   return {
     ...{ job: job.name, namespace: job.namespace, summary: summaryOf(job, root) },
     ...{ state: stateOf(job), ...said, why: [...why, ...awaitedRanks(job)] },
+    ...optional({ hits: hitsOf(root, nodes) }),
     saw: failed
       .filter(({ pod }) => pod.name !== root.pod)
       .map(({ pod, end, log }) => {
@@ -93,6 +94,13 @@ export function judgeJob(job: TargetJob, nodes: readonly JobNode[]): JobAnswer {
     notes: jobNotes(job, nodes, { pace, why: root.why }),
   };
 }
+
+/** Whom the step hits, as the node that is to be taken out says of the same step. */
+const hitsOf = ({ takeOut, action }: Root, nodes: readonly JobNode[]) =>
+  nodes
+    .filter(({ node }) => node === takeOut)
+    .flatMap(each => focusOf(each).own)
+    .find(finding => finding.action === action && finding.hits)?.hits;
 
 /** Actions that take GPUs or the machine from whoever runs there. */
 const TAKES_OUT: readonly Action[] = [

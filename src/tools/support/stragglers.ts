@@ -39,6 +39,9 @@ export const JobPace = z.strictObject({
   /** GPUs of its nodes that did nothing, where nobody tells which are the job's: not compared. */
   unused: z.int().optional(),
   stragglers: z.array(Straggler),
+  /** What all of them do; absent where one is held up, or there is nothing to compare. */
+  does: z.string().optional(),
+  /** The same with what it says of faults. */
   text: z.string(),
   fault: Blame,
   confidence: Confidence,
@@ -291,7 +294,7 @@ function othersWords(rest: readonly JobGpu[]): string {
   return areHeldUp(rest) ? `; ${who} wait${rest.length === 1 ? 's' : ''}` : '';
 }
 
-type PaceJudgement = Pick<JobPace, 'text' | 'fault' | 'confidence' | 'action' | 'advice'>;
+type PaceJudgement = Pick<JobPace, 'does' | 'text' | 'fault' | 'confidence' | 'action' | 'advice'>;
 
 const NOTHING = {
   ...({ fault: 'unknown', confidence: 'low', action: 'none' } as const),
@@ -307,25 +310,28 @@ const ALONE: PaceJudgement = {
 function withoutStraggler(gpus: readonly JobGpu[]): PaceJudgement & Pick<JobPace, 'kind'> {
   const areMost = (is: (gpu: JobGpu) => boolean) =>
     gpus.filter(is).length >= gpus.length * THRESHOLDS.mostOfJobShare.value;
-  const words = loadWords(typicalOf(gpus));
+  const said = (what: string) => {
+    const does = `${what} (${loadWords(typicalOf(gpus))})`;
+    return { ...NOTHING, does, text: `no GPU fault seen: ${does}` };
+  };
   if (areMost(waitsAsAll)) {
     return {
-      ...NOTHING,
-      ...{ kind: 'waits', action: 'watch', text: `no GPU fault seen: all wait alike (${words})` },
+      ...said('all wait alike'),
+      ...{ kind: 'waits', action: 'watch' },
       advice:
         'Probably storage, the data loader or a collective: py-spy dump of the ranks, NCCL flight recorder, the file system.',
     };
   }
   if (areMost(gpu => busyOf(gpu) < THRESHOLDS.allIdlePercent.value)) {
     return {
-      ...NOTHING,
-      ...{ kind: 'idle', action: 'watch', text: `no GPU fault seen: all idle alike (${words})` },
+      ...said('all idle alike'),
+      ...{ kind: 'idle', action: 'watch' },
       advice: 'Probably storage, the data loader or a checkpoint: py-spy dump of the ranks.',
     };
   }
   return areMost(gpu => busyOf(gpu) >= THRESHOLDS.fullLoadPercent.value)
-    ? { ...NOTHING, kind: 'works', text: `no GPU fault seen: all work alike (${words})` }
-    : { ...NOTHING, kind: 'uneven', text: `no GPU fault seen: its GPUs work by turns (${words})` };
+    ? { ...said('all work alike'), kind: 'works' }
+    : { ...said('its GPUs work by turns'), kind: 'uneven' };
 }
 
 const waitsAsAll = (gpu: JobGpu): boolean =>

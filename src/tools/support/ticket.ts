@@ -1,6 +1,9 @@
 import * as z from 'zod';
-import type { Finding } from '../../contract/finding.ts';
+import { type Finding, gpusOf, recordTimes } from '../../contract/finding.ts';
+import { numberOf } from '../../findings/support/incident-evidence.ts';
 import type { Incident } from '../../xid/events.ts';
+import { RECOVERY_ACTIONS } from '../../xid/nvidia-actions.ts';
+import { AZURE_CATEGORIES, azureCategory } from './azure-categories.ts';
 import type { ClusterPart } from './cluster-rows.ts';
 import type { GpuRow } from './gpu-rows.ts';
 import type { NodeRow } from './node-row.ts';
@@ -33,7 +36,9 @@ interface Known {
   readonly gpus: readonly GpuRow[];
   readonly findings: readonly Finding[];
   readonly incidents: readonly Incident[];
+  /** Newest first. */
   readonly xids: readonly { readonly time: string | null; readonly text: string }[];
+  readonly xidsLeftOut: number;
   readonly cluster: ClusterPart;
 }
 
@@ -74,7 +79,7 @@ const nvidia: Form = {
     field('Kernel', facts.host.kernel),
     field('Server model'),
     field('Seen on other systems, how many'),
-    field('How often'),
+    field('How often', howOften(facts)),
     field('What changed before (driver, system, application)'),
     field('Moved to another slot or server: does the fault follow the board'),
     field('Result of the field diagnostic'),
@@ -106,32 +111,20 @@ const aws: Form = {
   },
 };
 
-/** Those that its page shows; the list of all is on the page of its impact categories. */
-const AZURE_CATEGORIES = [
-  'Resource.Hpc.Unhealthy.HpcMissingGpu',
-  'Resource.Hpc.Investigate.NVLink',
-  'Resource.Hpc.Unhealthy.IBPerformance',
-] as const;
-
 const azure: Form = {
   to: 'PUT https://management.azure.com/subscriptions/{subscriptionId}/providers/Microsoft.Impact/workloadImpacts/{impactName}?api-version=2025-01-01-preview',
   fields: facts => {
     const [board] = boards(facts);
     // cloud-provider-azure, pkg/provider/azure_wrap.go and its tests: azure:// and the resource's id.
     const resource = /^azure:\/\/(\/subscriptions\/.+)$/.exec(facts.cluster.node?.providerId ?? '');
-    const isLost = facts.findings.some(({ id }) => /^(?:lost-gpu|gpu-absent)\b/.test(id));
-    const isLink = facts.findings[0]?.component === 'nvlink';
     const own = (name: string, value?: string) => field(`additionalProperties.${name}`, value);
     return [
       field('startDateTime', began(facts)),
-      field(
-        'impactCategory',
-        isLost ? AZURE_CATEGORIES[0] : isLink ? AZURE_CATEGORIES[1] : undefined,
-        AZURE_CATEGORIES,
-      ),
+      field('impactCategory', azureCategory(facts), AZURE_CATEGORIES),
       field('impactDescription', facts.findings[0]?.title),
       field('impactedResourceId', resource?.[1]),
       own('PhysicalHostName'),
+      own('VmUniqueId'),
       own('LogUrl'),
       own('Manufacturer', board && 'Nvidia'),
       own('SerialNumber', textOf(board?.serial)),
@@ -183,15 +176,51 @@ const FORMS: Readonly<Record<TicketFormat, Form>> = {
 };
 
 const XIDS_MAX = 6;
+const LAST_XIDS = 2;
+const SOURCES_MAX = 4;
 const BOARDS_MAX = 4;
 
 const common = (facts: Known): Field[] => [
   field('Node', facts.node),
   field('What was observed', facts.findings[0]?.title),
   field('When it began (UTC)', began(facts)),
-  field('How it was observed', facts.findings[0]?.evidence[0]?.source),
-  ...facts.xids.slice(0, XIDS_MAX).map(({ text }, at) => field(`Kernel line ${at + 1}`, text)),
+  field('How it was observed', sourcesOf(facts.findings[0])),
+  ...kernelLines(facts),
 ];
+
+/** As they came: the first ones, which tell the cause, and the last ones. */
+function kernelLines({ xids, xidsLeftOut }: Known): Field[] {
+  // The report has them newest first.
+  const lines = xids.toReversed();
+  const left = Math.max(0, lines.length - XIDS_MAX);
+  const shown =
+    left === 0 ? lines : [...lines.slice(0, XIDS_MAX - LAST_XIDS), ...lines.slice(-LAST_XIDS)];
+  const more = left + xidsLeftOut;
+  return [
+    ...shown.map(({ time, text }, at) =>
+      field(`Kernel line ${at + 1}`, [time ?? [], text].flat().join('  ')),
+    ),
+    ...(more > 0 ? [field('Kernel lines left out', String(more))] : []),
+  ];
+}
+
+/** Every source that the worst finding rests on. */
+const sourcesOf = (finding: Finding | undefined): string =>
+  [...new Set(finding?.evidence.map(({ source }) => source))].slice(0, SOURCES_MAX).join('; ');
+
+/** How often the log tells of what was observed; nothing where it tells of it once or not at all. */
+function howOften({ findings, incidents }: Known): string | undefined {
+  const [worst] = findings;
+  const { code } = worst?.began ?? {};
+  const places = worst ? gpusOf(worst).map(({ pci }) => pci) : [];
+  const own = incidents.filter(
+    ({ root, gpu }) => code !== undefined && numberOf(root) === code && places.includes(gpu ?? ''),
+  );
+  const { time, lastTime } = recordTimes(own.map(({ firstTime }) => firstTime));
+  return own.length > 1 && lastTime !== undefined
+    ? `${code} ${own.length} times from ${time} to ${lastTime}`
+    : undefined;
+}
 
 /** Boards that something is said of: of a node without a fault none belongs into a ticket. */
 const boards = ({ gpus, findings, incidents }: Known): readonly GpuRow[] =>
@@ -211,11 +240,13 @@ function boardFields(row: GpuRow): Field[] {
   const name = `GPU ${row.index ?? row.pci ?? '?'}`;
   const count = (value: number | undefined) => (value === undefined ? undefined : String(value));
   return [
+    field(`${name} model`, textOf(row.name)),
     field(`${name} serial number`, textOf(row.serial)),
     field(`${name} part number`, row.boardPartNumber),
     field(`${name} UUID`, row.uuid),
     field(`${name} PCI address`, row.pci),
     field(`${name} VBIOS`, row.vbios),
+    field(`${name} InfoROM`, words(row.inforom)),
     field(
       `${name} corrected ECC errors since the driver was loaded`,
       count(row.eccCorrectedVolatile),
@@ -227,8 +258,15 @@ function boardFields(row: GpuRow): Field[] {
     ),
     field(`${name} uncorrected ECC errors, lifetime`, count(row.eccUncorrectedAggregate)),
     field(`${name} remapped rows`, words(row.remappedRows)),
-    field(`${name} recovery action the driver asks for`, words(row.recoveryAction)),
+    field(`${name} remapped rows of each bank, by how many are left`, words(row.remapHistogram)),
+    field(`${name} recovery action the driver asks for`, recoveryWords(row.recoveryAction)),
   ];
+}
+
+/** `1 (GPU Reset Required)`, in the driver's own words. */
+function recoveryWords(code: unknown): string | undefined {
+  const name = typeof code === 'number' ? RECOVERY_ACTIONS[code]?.name : undefined;
+  return name === undefined ? words(code) : `${code} (${name})`;
 }
 
 const textOf = (value: unknown): string | undefined =>
