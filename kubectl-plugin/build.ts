@@ -129,7 +129,7 @@ export async function bundle(wanted: Omit<Bundle, 'bytesMax'>): Promise<esbuild.
       ...(wanted.unchecked ? [uncheckedZod] : []),
       ...[lazyBuiltins, koffiFor(wanted)],
       ...[withoutAjv, withoutRequests, asciiWidth],
-      ...[jsoncAsModule, packedTables],
+      ...[jsoncAsModule, packedTables({ isLate: !wanted.snapshot })],
     ],
   });
   for (const file of Object.keys(result.metafile.outputs)) {

@@ -5,22 +5,34 @@ import { LETTERS, letterOf } from './unpacked-tables.ts';
 
 /**
  * Packs the tables of src: in a list of alike objects each key is written once, and so is what a column
- * says again and again. Half of their bytes are such, 221 kB of the plugin. To unpack those of src/xid takes
- * an executable 4 to 8 ms, and files with a compile cache none; a decompressor makes them smaller yet and takes 6 ms more.
+ * says again and again. Half of their bytes are such, 221 kB of the plugin. Those of src/xid would take each start of an
+ * executable 4 to 8 ms, so that each is unpacked when it is first asked for: a number needs one of them. A
+ * decompressor makes them smaller yet and takes 6 ms more. In a heap that is written down they are unpacked before.
  */
-export const packedTables: Plugin = {
+export const packedTables = ({ isLate }: { readonly isLate: boolean }): Plugin => ({
   name: 'packed-tables',
   setup(build) {
-    build.onLoad({ filter: /[\\/]src[\\/].*\.json$/ }, ({ path }) => ({
-      loader: 'js',
-      // Pure, so that a table that nobody asks for stays out, as an object does.
-      contents: `
-        import { column, table } from ${JSON.stringify(join(import.meta.dirname, 'unpacked-tables.ts'))};
-        export default /* @__PURE__ */ (() => (${packed(JSON.parse(readFileSync(path, 'utf8')))}))();
-      `,
-    }));
+    build.onLoad({ filter: /[\\/]src[\\/].*\.json$/ }, ({ path }) => {
+      const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+      return {
+        loader: 'js',
+        // Pure, so that a table that nobody asks for stays out, as an object does.
+        contents: `
+          import { column, late, table } from ${JSON.stringify(join(import.meta.dirname, 'unpacked-tables.ts'))};
+          export default /* @__PURE__ */ (() => (${isLate ? packedFile(value) : packed(value)}))();
+        `,
+      };
+    });
   },
-};
+});
+
+/** The same for all of a file, whose members are unpacked one by one where there is something to unpack. */
+function packedFile(value: unknown): string {
+  const whole = packed(value);
+  if (!isObject(value) || !/\b(?:table|column)\(/.test(whole)) return whole;
+  const members = Object.entries(value).map(([key, one]) => `${keyOf(key)}:()=>(${packed(one)})`);
+  return `late({${members.join()}})`;
+}
 
 /** An expression for a value of JSON, which calls `table` and `column`, as short as these make it. */
 export function packed(value: unknown): string {

@@ -37,3 +37,20 @@ export function column(values: readonly unknown[], letters: string): unknown[] {
   }
   return all;
 }
+
+/** An object whose members are made when they are first asked for. */
+export function late(makers: Readonly<Record<string, () => unknown>>): object {
+  const made = {};
+  for (const key of Object.keys(makers)) {
+    const member = { enumerable: true, configurable: true };
+    Object.defineProperty(made, key, {
+      ...member,
+      get() {
+        const value = makers[key]?.();
+        Object.defineProperty(made, key, { ...member, value, writable: true });
+        return value;
+      },
+    });
+  }
+  return made;
+}

@@ -29,16 +29,21 @@ declare const GPU_MCP_COMMIT: string | undefined;
 declare const GPU_MCP_EXECUTABLE: boolean | undefined;
 
 const code = await runCommandLine(process.argv.slice(2), {
-  stdin: process.stdin,
+  // To open it loads a part of Node that most commands do not need.
+  get stdin() {
+    return process.stdin;
+  },
   stdout: process.stdout,
   stderr: process.stderr,
   environment: process.env,
   stdoutIsTerminal: process.stdout.isTTY === true,
   stderrIsTerminal: process.stderr.isTTY === true,
-  stdinIsTerminal: process.stdin.isTTY === true,
+  get stdinIsTerminal() {
+    return process.stdin.isTTY === true;
+  },
   columns: process.stdout.columns,
   rows: process.stdout.rows,
-  ...(process.stdin.isTTY && process.stdout.isTTY && { terminal: terminal() }),
+  ...(process.stdout.isTTY && process.stdin.isTTY && { terminal: terminal() }),
   signal: abort.signal,
   clock: { nowMs: () => Date.now() },
   program: program(),

@@ -58,13 +58,14 @@ export type XidEntry = z.infer<typeof XidEntry>;
 
 export const XID_SOURCES: Readonly<Record<string, string>> = catalogue.sources;
 
-const rows = new Map<number, unknown>(catalogue.entries.map(row => [row.code, row]));
+let rows: ReadonlyMap<number, unknown> | undefined;
 const checked = new Map<number, XidEntry>();
 
 /** The entry of a number, checked at its first use; undefined where the catalogue has none. */
 export function xidEntry(code: number): XidEntry | undefined {
   const remembered = checked.get(code);
   if (remembered) return remembered;
+  rows ??= new Map(catalogue.entries.map(row => [row.code, row]));
   const row = rows.get(code);
   if (row === undefined) return undefined;
   const entry = XidEntry.parse(row);

@@ -44,10 +44,11 @@ type SxidVerdict = SxidEntry['verdict'];
 
 export const SXID_SOURCES: Readonly<Record<string, string>> = catalogue.sources;
 
-const rows = new Map<number, unknown>(catalogue.entries.map(row => [row.code, row]));
+let rows: ReadonlyMap<number, unknown> | undefined;
 
 /** The entry of a number; undefined where the catalogue has none. */
 export function sxidEntry(code: number): SxidEntry | undefined {
+  rows ??= new Map(catalogue.entries.map(row => [row.code, row]));
   const row = rows.get(code);
   return row === undefined ? undefined : SxidEntry.parse(row);
 }

@@ -1,19 +1,14 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Cluster } from '../../src/cluster/port.ts';
-import { FakeApiServer, type Json, status } from './fake-api-server.ts';
+import { eachConnected } from './each-connected.ts';
+import { type FakeApiServer, type Json, status } from './fake-api-server.ts';
 
 const signal = new AbortController().signal;
 let api: FakeApiServer;
 let cluster: Cluster;
 
-beforeEach(async () => {
-  api = await FakeApiServer.start();
-  cluster = await api.connect();
-});
-
-afterEach(async () => {
-  cluster.close();
-  await api[Symbol.asyncDispose]();
+eachConnected((server, client) => {
+  [api, cluster] = [server, client];
 });
 
 const NODE: Json = {

@@ -67,6 +67,32 @@ test('a table that nobody asks for is in no bundle', async () => {
   expect(readFileSync(join(folder, 'other.mjs'), 'utf8')).not.toContain('unasked');
 });
 
+test('a table is unpacked when it is first asked for, and in a heap that is written down before', async () => {
+  const rows = (text: string) => [1, 2, 3].map(code => ({ code, text }));
+  const file = JSON.stringify({ edition: '1', asked: rows('a'), unasked: rows('b') });
+  writeFileSync(join(folder, 'src/two.json'), file);
+  const entry = join(folder, 'src/two.ts');
+  writeFileSync(
+    entry,
+    `import two from './two.json';
+     globalThis.packedRows = two.asked.length;
+     globalThis.packedOpen = () => Object.keys(two).filter(
+       key => Object.getOwnPropertyDescriptor(two, key).get === undefined,
+     );`,
+  );
+  const unpackedIn = async (snapshot: boolean, output: string) => {
+    await bundle({ entry, output: join(folder, output), snapshot });
+    await import(pathToFileURL(join(folder, output)).href);
+    return {
+      rows: Reflect.get(globalThis, 'packedRows'),
+      open: Reflect.get(globalThis, 'packedOpen')(),
+    };
+  };
+  expect(await unpackedIn(false, 'late.mjs')).toEqual({ rows: 3, open: ['asked'] });
+  const all = ['edition', 'asked', 'unasked'];
+  expect(await unpackedIn(true, 'early.cjs')).toEqual({ rows: 3, open: all });
+});
+
 test('any JSON is in a bundle what it is in its file', async () => {
   const key = fc.constantFrom('code', 'title', 'of', '7', 'two words', 'ä');
   const { value } = fc.letrec(tie => ({

@@ -32,9 +32,7 @@ export type PlatformWord = z.infer<typeof PlatformWord>;
 
 export const PLATFORM_SOURCES: Readonly<Record<string, string>> = table.sources;
 
-const rows = new Map<string, readonly unknown[]>(
-  Map.groupBy(table.entries, ({ on, key }) => `${on} ${key}`),
-);
+let rows: ReadonlyMap<string, readonly unknown[]> | undefined;
 
 /** Who speaks with the words of another: EKS Auto Mode runs Karpenter and writes its events. */
 const SPEAKS_AS: readonly (readonly [writer: string, as: string])[] = [
@@ -48,6 +46,7 @@ export function platformWord(
   { value, from }: { readonly value?: string; readonly from?: string } = {},
 ): PlatformWord | undefined {
   const writer = SPEAKS_AS.find(([name]) => name === from)?.[1] ?? from;
+  rows ??= Map.groupBy(table.entries, ({ on, key }) => `${on} ${key}`);
   return rows
     .get(`${on} ${key}`)
     ?.map(row => PlatformWord.parse(row))
