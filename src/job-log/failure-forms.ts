@@ -26,6 +26,9 @@ export const MAY_FAIL = new RegExp(
     .join('|'),
   'i',
 );
+/** The same for the reports of launchers, which alone are read of what is only noted. */
+export const MAY_REPORT = /exit|kill|died|process|abort|error|recorder|return|version|fail|termin/i;
+
 export const WHAT = /^\s+what\(\):\s*/;
 
 /** `error: `, `srun: error: `, `error loading model: `, `x.h:139:2: error: `, `nvcc fatal   : `, `  what():  `. */
@@ -50,6 +53,10 @@ const HEADING = new RegExp(
   `^\\W*(?:[A-Z]{2,8} )?(?:fatal |internal |last )?error(?: in [^:]{1,60})?:?\\s*$|${PANICKED.source}`,
   'i',
 );
+/** By its end first: most lines are none. */
+const ENDS_HEADING = /[:r]\s*$/i;
+const isHeading = (text: string): boolean =>
+  ENDS_HEADING.test(text.slice(-4)) && HEADING.test(text);
 /** What follows is quoted, and says itself whether it is an error. */
 const QUOTES =
   /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w+\W{0,3}\{\s*$|\berror executing (?:job|process)\b/i;
@@ -118,7 +125,7 @@ const EXCEPTION_WITHIN = /^\s+(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): \S
 
 /** What another program said, further in: an error by its form is no frame. */
 export const isNested = (text: string, above: string): boolean =>
-  HEADING.test(above) ||
+  isHeading(above) ||
   (/^\s/.test(text) &&
     MAY_FAIL.test(text) &&
     (FAILED_FORM.test(text.trimStart()) || EXCEPTION_WITHIN.test(text)));
@@ -128,10 +135,10 @@ const WORDS = /(?:[a-z]{2,30}[\s,.:']{1,3}){3}/i;
 
 /** Whether it is an error by its form, whatever it says. */
 export function looksFailed({ level, text }: Line, above: string): boolean {
-  if (WHAT.test(text) || HEADING.test(above)) return !isHarmless(text);
+  if (WHAT.test(text) || isHeading(above)) return !isHarmless(text);
   if (level !== 'plain' && level !== 'error') return false;
   if (!MAY_FAIL.test(text) && (level === 'plain' || !WORDS.test(text))) return false;
   if (level === 'plain' && !isOfForm(text)) return false;
-  if (HEADING.test(text) || QUOTES.test(text) || isHarmless(text)) return false;
+  if (isHeading(text) || QUOTES.test(text) || isHarmless(text)) return false;
   return noticedOfOthers(text) === undefined;
 }

@@ -10,6 +10,7 @@ import {
   isNested,
   looksFailed,
   MAY_FAIL,
+  MAY_REPORT,
   PANICKED,
   quits,
   voiceOf,
@@ -87,7 +88,7 @@ function foundIn(lines: readonly Line[]) {
   let ordinary = 0;
   lines.forEach((line, index) => {
     const { stream, at, rank, gpu } = line;
-    const mayFail = MAY_FAIL.test(line.text);
+    const mayFail = (line.level === 'quiet' ? MAY_REPORT : MAY_FAIL).test(line.text);
     const text = mayFail ? withoutQuoted(line) : line.text;
     const read = tracebacks.read({ ...line, text });
     if (!read) return;
