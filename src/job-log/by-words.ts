@@ -144,7 +144,7 @@ const OF_CALL =
 const OF_OTHERS_HAND =
   /\b(?:NVRM|amdgpu|nvidia-\w+|salloc|srun|sbatch|slurm\w*|pmix\w*|ucx|orted?|prted?|opal|kubelet|containerd|raylet|gcs_server|wandb|from server|hostengine|dcgm|nvshmem\w*|oneccl|ccl_error)\b/i;
 /** So few words tell nothing. */
-const SAYS_SOMETHING = /(?:[a-z]{2,}\W+){4}[a-z]{2,}/i;
+const SAYS_SOMETHING = /\b(?:[a-z]{2,40}\W{1,8}){4}[a-z]{2}/i;
 
 /** Another process's, where one has only noticed it. */
 const noticed = (text: string, exception: string): Meaning | undefined => {

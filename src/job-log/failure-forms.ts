@@ -59,7 +59,7 @@ const isHeading = (text: string): boolean =>
   ENDS_HEADING.test(text.slice(-4)) && HEADING.test(text);
 /** What follows is quoted, and says itself whether it is an error. */
 const QUOTES =
-  /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w+\W{0,3}\{\s*$|\berror executing (?:job|process)\b/i;
+  /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w\W{0,3}\{\s{0,8}$|\berror executing (?:job|process)\b/i;
 
 /** What a program says as it gives up, in no form of an error. */
 const GIVES_UP =
@@ -131,7 +131,7 @@ export const isNested = (text: string, above: string): boolean =>
     (FAILED_FORM.test(text.trimStart()) || EXCEPTION_WITHIN.test(text)));
 
 /** A logger's level is enough where something is said behind it. */
-const WORDS = /(?:[a-z]{2,30}[\s,.:']{1,3}){3}/i;
+const WORDS = /\b(?:[a-z]{2,40}[\s,.:']{1,3}){3}/i;
 
 /** Whether it is an error by its form, whatever it says. */
 export function looksFailed({ level, text }: Line, above: string): boolean {

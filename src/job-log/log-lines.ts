@@ -121,7 +121,7 @@ const LOGGER =
 const NCCL =
   /\b[\w.-]{1,64}:\d{1,10}:\d{1,10} \[(\d{1,4})\] (?:\S{1,128}:\d{1,6} )?(?:NCCL )?(INFO|WARN|TRACE|ERROR)\b/;
 const ncclIn = (text: string) =>
-  /\] .*(?:INFO|WARN|TRACE|ERROR)/.test(text) ? NCCL.exec(text) : null;
+  text.includes('] ') && /INFO|WARN|TRACE|ERROR/.test(text) ? NCCL.exec(text) : null;
 /** The same where what stands before it was cut off. */
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
 /** What docker compose, an exception group and a table put before a line; no row of a table of nvidia-smi. */
