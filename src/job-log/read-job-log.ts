@@ -106,7 +106,8 @@ function foundIn(lines: readonly Line[]) {
       if (isFrame && !isNested(words, lines[index - 1]?.text ?? '')) return;
       if (
         looksFailed({ ...line, text: text.trimStart() }, lines[index - 1]?.text ?? '') &&
-        !isTriedAgain(text, below())
+        !isTriedAgain(text, below()) &&
+        !headsTraceback(line, next)
       ) {
         failures.push(failureOf(words, place));
       }
@@ -234,6 +235,14 @@ function meaningOfLine(
   const words = /:\s*$/.test(text) ? [text, ...below()].join(' ') : text;
   return exceptionMeaning(exception, title, words);
 }
+
+/** What is short and stands right above a traceback of its process: that says more. */
+const HEAD_CHARACTERS_MAX = 80;
+const headsTraceback = ({ stream, text }: Line, next: () => readonly Line[]): boolean => {
+  if (text.length > HEAD_CHARACTERS_MAX) return false;
+  const [below] = next();
+  return below?.stream === stream && below.text.endsWith(TRACEBACK);
+};
 
 /** `EngineCore failed to start.` above a traceback, and a panic of Rust, only head what they tell. */
 const headed = (
