@@ -106,6 +106,11 @@ export function voiceOf({ level, text }: Line): number | undefined {
   return level === 'warning' ? 2 : 3;
 }
 
+/** It says that it ends, and of what not. */
+const ONLY_ENDS =
+  /\b(?:exiting|quitting|aborted|aborting|terminating|terminated)\b[^:]{0,60}$|\bdue to (?:previous )?errors?\b/i;
+export const onlyEnds = (text: string): boolean => ONLY_ENDS.test(text) && !COMPLAINS.test(text);
+
 /** The same in words that leave no doubt, beside the louder words of others. */
 const QUITS =
   /\b(?:giv(?:ing|es|e) up|gave up|abandon(?:s|ed|ing)|bail(?:ed|ing) out|terminating|exiting|quitting|aborting|(?:cannot|unable to|can't|could not) (?:continue|proceed|go on)|unrecoverable)\b/i;

@@ -11,6 +11,7 @@ import {
   looksFailed,
   MAY_FAIL,
   MAY_REPORT,
+  onlyEnds,
   PANICKED,
   quits,
   voiceOf,
@@ -151,7 +152,8 @@ const WAITED = /\btimed out after \d/;
 /** What a program that nobody knows says last; of what it only complains of, the first in the loudest voice. */
 function lastWords(lines: readonly Line[], places: readonly Place[]): readonly Occurrence[] {
   const said = givenUpIn(lines, places);
-  if (said.length > 0) return said;
+  const isBare = said.every(({ text }) => onlyEnds(text));
+  if (!isBare) return said;
   const complaints = places.flatMap(place => {
     const line = ownWords(lines[place.line - 1]);
     const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
@@ -160,6 +162,9 @@ function lastWords(lines: readonly Line[], places: readonly Place[]): readonly O
   });
   const loudest = Math.max(...complaints.map(({ voice }) => voice));
   const heard = complaints.filter(({ voice }) => voice === loudest).map(one => one.said);
+  const begin = said[0]?.line ?? Number.POSITIVE_INFINITY;
+  const before = heard.filter(({ line }) => line < begin);
+  if (said.length > 0) return before.length > 0 ? before : said;
   return heard.length > 0 ? heard : stillTried(lines, places);
 }
 
