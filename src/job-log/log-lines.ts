@@ -120,8 +120,10 @@ const LOGGER =
 /** `host:pid:tid [gpu] NCCL`; releases before 2.4 leave the name out. */
 const NCCL =
   /\b[\w.-]{1,64}:\d{1,10}:\d{1,10} \[(\d{1,4})\] (?:\S{1,128}:\d{1,6} )?(?:NCCL )?(INFO|WARN|TRACE|ERROR)\b/;
-const ncclIn = (text: string) =>
-  text.includes('] ') && /INFO|WARN|TRACE|ERROR/.test(text) ? NCCL.exec(text) : null;
+function ncclIn(text: string) {
+  const at = text.indexOf('] ');
+  return at >= 0 && /INFO|WARN|TRACE|ERROR/.test(text.slice(at)) ? NCCL.exec(text) : null;
+}
 /** The same where what stands before it was cut off. */
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
 /** What docker compose, an exception group and a table put before a line; no row of a table of nvidia-smi. */

@@ -72,6 +72,8 @@ const said = (line: Line | undefined) =>
     ...optional({ at: line.at }),
   };
 
+const textsOf = (lines: readonly Line[]): readonly string[] => lines.map(({ text }) => text);
+
 /** So many lines below, another says the same again, or says more. */
 const BELOW_LINES = 2;
 /** Within so many ordinary lines of its end, a program says why it gives up. */
@@ -88,14 +90,13 @@ function foundIn(lines: readonly Line[]) {
   const progress = new ProgressCount();
   let ordinary = 0;
   lines.forEach((line, index) => {
-    const { stream, at, rank, gpu } = line;
-    const mayFail = (line.level === 'quiet' ? MAY_REPORT : MAY_FAIL).test(line.text);
+    const { stream, at, rank, gpu, level } = line;
+    const mayFail = (level === 'quiet' ? MAY_REPORT : MAY_FAIL).test(line.text);
     const text = mayFail ? withoutQuoted(line) : line.text;
     const read = tracebacks.read({ ...line, text });
     if (!read) return;
     const { isFrame, said: words, exception, ends, chain, during } = read;
     const next = () => lines.slice(index + 1, index + 1 + BELOW_LINES);
-    const below = () => next().map(one => one.text);
     const mayMean = mayFail || exception !== undefined;
     const own = mayMean ? meaningOfLine({ ...line, text: words }, exception, next) : undefined;
     const meaning = headed(own, line, next);
@@ -104,25 +105,25 @@ function foundIn(lines: readonly Line[]) {
     if (!meaning) {
       if (line.text.trim() === '') return;
       progress.add(stream, text, index + 1);
-      if (isFrame && !isNested(words, lines[index - 1]?.text ?? '')) return;
+      const above = lines[index - 1]?.text ?? '';
+      if (isFrame && !isNested(words, above)) return;
       if (
-        looksFailed({ ...line, text: text.trimStart() }, lines[index - 1]?.text ?? '') &&
-        !isTriedAgain(text, below()) &&
+        looksFailed({ ...line, text: text.trimStart() }, above) &&
+        !isTriedAgain(text, textsOf(next())) &&
         !headsTraceback(line, next)
       ) {
         failures.push(failureOf(words, place));
       }
       if (line.redrawn) return;
       ordinary += 1;
-      lastLines.push(place);
-      if (lastLines.length > LAST_WORDS_LINES) lastLines.shift();
+      if (lastLines.push(place) > LAST_WORDS_LINES) lastLines.shift();
       return;
     }
     if (meaning.role === 'consequence') for (const one of lastLines) beforeOthers.add(one);
     const report = reportOf(meaning.id, lines, index);
-    const isChained = ends || tracebacks.isChained(stream);
+    const chained = ends || tracebacks.isChained(stream) ? chain : undefined;
     occurrences.push({
-      ...{ ...place, meaning, chain: isChained ? chain : undefined, during },
+      ...{ ...place, meaning, chain: chained, during },
       rank: report?.rank ?? rank,
       gpu: report?.gpu ?? gpu,
       weak: exception === undefined ? weaknessOf(meaning.id, words) : undefined,
