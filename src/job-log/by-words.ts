@@ -65,7 +65,7 @@ const KINDS: readonly Kind[] = [
     /\bcompute[ _-]capabilit|\bsm_?\d\d\b|\bcompute_\d\d\b|\b(?:volta|turing|ampere|ada|hopper|blackwell)\b.{0,20}\bgpus?\b|\bonly supports? .{0,30}\bgpus?\b|\bdoesn't support bf16\b/,
     /\b(?:compiled|built) (?:with(?:out)?|for|against)\b|\bnot compiled\b|\bnot been (?:compiled|built)\b|\bunsupported gnu version\b/,
     /\bc(?:\+\+)? compiler\b|\bgcc\b|\bg\+\+|\bnvcc\b|\bninja\b|\bcmake\b|\bglibc\b|\bcompiling objects\b|\bjit[- ](?:load|compile|build)\b|\bbuild(?:ing)? (?:the )?extension\b/,
-    /\bversion\b.{0,60}\b(?:mismatch|incompatible|not (?:compatible|supported|match)|too (?:old|low|new)|conflict|or (?:newer|higher|later)|(?:is|are|was) required)\b|\b(?:mismatch|incompatible)\b.{0,40}\bversion/,
+    /\bversion\b.{0,60}\b(?:mismatch|incompatible|not (?:compatible|supported|match)|too (?:old|low|new)|(?:older|newer) than|conflict|or (?:newer|higher|later)|(?:is|are|was) required)\b|\b(?:mismatch|incompatible)\b.{0,40}\bversion/,
   ),
   kind(
     'configuration',
@@ -92,7 +92,7 @@ const KINDS: readonly Kind[] = [
     'host',
     'watch',
     'Ask the scheduler or the platform: it refused or ended what the job asked for.',
-    /\bexceed(?:s|ed|ing)? (?:\w+ ){0,3}quota\b|\b\w*quota (?:\w+ )?(?:exceeded|reached)\b|\bquotaexceeded|\b(?:insufficient|no|not enough|no more|out of) (?:\w+ )?capacity\b|\bunschedulable\b|\b(?:cannot|could not|can't) be scheduled\b|\bwall ?(?:clock )?time\b|\b\d+\/\d+ nodes are available\b|\bno more resources\b|\bstock-?out\b/,
+    /\bexceed(?:s|ed|ing)? (?:\w+ ){0,3}quota\b|\b\w*quota (?:\w+ )?(?:exceeded|reached)\b|\bquotaexceeded|\b(?:insufficient|no|not enough|no more|out of) (?:\w+ )?capacity\b|\bunschedulable\b|\b(?:cannot|could not|can't) be scheduled\b|\bwall ?(?:clock )?time\b|\bexceeds? (?:the )?reservation|\b\d+\/\d+ nodes are available\b|\bno more resources\b|\bstock-?out\b/,
     /\b(?:pod|node|job|instance|vm|task|worker|step)\b.{0,24}\b(?:preempted|evicted)\b|\b(?:preempted|evicted) by\b|\bpreemption\b|\bkubelet\b|\bslurm|\bsbatch\b|\btime limit (?:was )?(?:reached|exceeded)\b|\bdue to (?:the )?time limit\b|\bwall ?time\b|\bnode (?:is |was )?(?:drain|not ready|down\b)/,
   ),
 ];
@@ -142,9 +142,9 @@ const OF_CALL =
   /\b(?:nccl|cu(?:da|dnn|blas|fft|sparse|solver))(?:[A-Z_]\w*|\w{0,20} (?:error|failure|status|runtime|driver|api)\b)|\b(?:CU(?:DA|DNN|BLAS|FFT|SPARSE|SOLVER)|NCCL)(?:_\w+| (?:error|failure|warn|status|runtime|driver)\b)/i;
 /** What is no part of the program: the driver, a scheduler and its tools, the daemons of MPI. */
 const OF_OTHERS_HAND =
-  /\b(?:NVRM|amdgpu|nvidia-\w+|salloc|srun|sbatch|slurm\w*|pmix\w*|ucx|orted?|prted?|opal|kubelet|containerd|raylet|gcs_server|wandb|from server|hostengine|dcgm|nvshmem\w*|oneccl|ccl_error)\b/i;
+  /\b(?:NVRM|amdgpu|nvidia-\w+|salloc|srun|sbatch|slurm\w*|pmix\w*|ucx|orted?|prted?|opal|kubelet|containerd|raylet|gcs_server|wandb|from server|hostengine|dcgm|nvshmem\w*|oneccl|ccl_error|p?mpi\w*)\b/i;
 /** So few words tell nothing. */
-const SAYS_SOMETHING = /(?:[a-z]{2,}\W+){4}[a-z]{2,}/i;
+const SAYS_SOMETHING = /\b(?:(?:[a-z]{2,40}|a)\W{1,8}){4}[a-z]{2}/i;
 
 /** Another process's, where one has only noticed it. */
 const noticed = (text: string, exception: string): Meaning | undefined => {

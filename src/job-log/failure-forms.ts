@@ -20,12 +20,15 @@ export const MAY_FAIL = new RegExp(
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |hang|walltime|wallclock|term_|gone over|less than|neither|revoked/,
+    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy/,
   ]
     .map(({ source }) => source)
     .join('|'),
   'i',
 );
+/** The same for the reports of launchers, which alone are read of what is only noted. */
+export const MAY_REPORT = /exit|kill|died|process|abort|error|recorder|return|version|fail|termin/i;
+
 export const WHAT = /^\s+what\(\):\s*/;
 
 /** `error: `, `srun: error: `, `error loading model: `, `x.h:139:2: error: `, `nvcc fatal   : `, `  what():  `. */
@@ -50,9 +53,13 @@ const HEADING = new RegExp(
   `^\\W*(?:[A-Z]{2,8} )?(?:fatal |internal |last )?error(?: in [^:]{1,60})?:?\\s*$|${PANICKED.source}`,
   'i',
 );
+/** By its end first: most lines are none. */
+const ENDS_HEADING = /[:r]\s*$/i;
+const isHeading = (text: string): boolean =>
+  ENDS_HEADING.test(text.slice(-4)) && HEADING.test(text);
 /** What follows is quoted, and says itself whether it is an error. */
 const QUOTES =
-  /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w+\W{0,3}\{\s*$|\berror executing (?:job|process)\b/i;
+  /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w\W{0,3}\{\s{0,8}$|\berror executing (?:job|process)\b/i;
 
 /** What a program says as it gives up, in no form of an error. */
 const GIVES_UP =
@@ -99,6 +106,11 @@ export function voiceOf({ level, text }: Line): number | undefined {
   return level === 'warning' ? 2 : 3;
 }
 
+/** It says that it ends, and of what not. */
+const ONLY_ENDS =
+  /\b(?:exiting|quitting|aborted|aborting|terminating|terminated)\b[^:]{0,60}$|\bdue to (?:previous )?errors?\b/i;
+export const onlyEnds = (text: string): boolean => ONLY_ENDS.test(text) && !COMPLAINS.test(text);
+
 /** The same in words that leave no doubt, beside the louder words of others. */
 const QUITS =
   /\b(?:giv(?:ing|es|e) up|gave up|abandon(?:s|ed|ing)|bail(?:ed|ing) out|terminating|exiting|quitting|aborting|(?:cannot|unable to|can't|could not) (?:continue|proceed|go on)|unrecoverable)\b/i;
@@ -118,20 +130,20 @@ const EXCEPTION_WITHIN = /^\s+(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): \S
 
 /** What another program said, further in: an error by its form is no frame. */
 export const isNested = (text: string, above: string): boolean =>
-  HEADING.test(above) ||
+  isHeading(above) ||
   (/^\s/.test(text) &&
     MAY_FAIL.test(text) &&
     (FAILED_FORM.test(text.trimStart()) || EXCEPTION_WITHIN.test(text)));
 
 /** A logger's level is enough where something is said behind it. */
-const WORDS = /(?:[a-z]{2,30}[\s,.:']{1,3}){3}/i;
+const WORDS = /\b(?:[a-z]{2,40}[\s,.:']{1,3}){3}/i;
 
 /** Whether it is an error by its form, whatever it says. */
 export function looksFailed({ level, text }: Line, above: string): boolean {
-  if (WHAT.test(text) || HEADING.test(above)) return !isHarmless(text);
+  if (WHAT.test(text) || isHeading(above)) return !isHarmless(text);
   if (level !== 'plain' && level !== 'error') return false;
   if (!MAY_FAIL.test(text) && (level === 'plain' || !WORDS.test(text))) return false;
   if (level === 'plain' && !isOfForm(text)) return false;
-  if (HEADING.test(text) || QUOTES.test(text) || isHarmless(text)) return false;
+  if (isHeading(text) || QUOTES.test(text) || isHarmless(text)) return false;
   return noticedOfOthers(text) === undefined;
 }

@@ -120,14 +120,21 @@ const LOGGER =
 /** `host:pid:tid [gpu] NCCL`; releases before 2.4 leave the name out. */
 const NCCL =
   /\b[\w.-]{1,64}:\d{1,10}:\d{1,10} \[(\d{1,4})\] (?:\S{1,128}:\d{1,6} )?(?:NCCL )?(INFO|WARN|TRACE|ERROR)\b/;
-const ncclIn = (text: string) =>
-  /\] .*(?:INFO|WARN|TRACE|ERROR)/.test(text) ? NCCL.exec(text) : null;
+function ncclIn(text: string) {
+  const at = text.indexOf('] ');
+  return at >= 0 && /INFO|WARN|TRACE|ERROR/.test(text.slice(at)) ? NCCL.exec(text) : null;
+}
 /** The same where what stands before it was cut off. */
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
 /** What docker compose, an exception group and a table put before a line; no row of a table of nvidia-smi. */
 const PIPE = /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)/;
 /** A value of an error file that spans lines: `    "message": "ValueError: …",`. */
 const MEMBER = /^\s{0,40}"(?:message|msg|error|err|exception|reason|detail)"\s?: ?"(?=\S)/;
+/** Who collects the lines of another program notes them, errors as well: `[INFO ] W-9000 MODEL_LOG - ValueError: …`. */
+const COLLECTED =
+  /^(?!\{)[^"']{0,160}?(?: - |\] |\|\| )(?:\[[\w.-]{1,40}\] )?(?=Traceback \(most recent call last\):$| {2,8}File "|(?:[a-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): \S)/;
+const MAY_COLLECT = /Error: |Exception: |Traceback|File "/;
+
 /** pytest puts this before an exception. */
 const PYTEST = /^E {3}(?=[\w.]{1,120}(?:Error|Exception): )/;
 const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
@@ -141,7 +148,11 @@ function lineOf(raw: string, number: number): Line {
   const global = GLOBAL_RANK.exec(text);
   const local = global ? null : LOCAL_RANK.exec(text);
   text = text.slice((global ?? local)?.[0].length ?? 0).replace(PYTEST, '');
-  const level = levelOf(text);
+  const noted = levelOf(text);
+  const collected =
+    noted === 'quiet' && MAY_COLLECT.test(text) ? COLLECTED.exec(text)?.[0] : undefined;
+  const level = collected === undefined ? noted : 'plain';
+  text = text.slice(collected?.length ?? 0);
   const nccl = ncclIn(text);
   const rank =
     global?.[1] ??
@@ -201,7 +212,10 @@ function levelOf(text: string): Line['level'] {
   if (STARTING.test(text)) return 'quiet';
   if (text.includes('Warning: ') && PYTHON_WARNING.test(text)) return 'warning';
   const head = text.slice(0, 100);
-  const bracketed = head.includes('[') ? BRACKETED.exec(head)?.[1]?.toLowerCase() : undefined;
+  const bracketed =
+    /^[\d\s[]/.test(head) && head.includes('[')
+      ? BRACKETED.exec(head)?.[1]?.toLowerCase()
+      : undefined;
   if (bracketed !== undefined) {
     if (/^(?:err|crit|fatal|sev|ftl)/.test(bracketed)) return 'error';
     return /^(?:warn|wrn)/.test(bracketed) ? 'warning' : 'quiet';

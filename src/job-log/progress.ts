@@ -31,6 +31,7 @@ const SERVED = /"POST \S{1,400} HTTP\/1\.[01]" 200\b/;
 /** A row of a benchmark's table has columns of numbers side by side, and one of them is measured. */
 const ROW =
   /^\s{0,24}\d[\d.]{0,15}(?:\s{1,24}(?:\d[\d.e+-]{0,15}|N\/A|[a-z]\w{2,7})){1,24}\s{0,24}$/;
+const ROW_BEGINS = /^\s{0,24}\d/;
 const COLUMNS = /\d\s{1,24}\d{1,12}\.\d/;
 /** It is the result of more than a step. */
 const ROW_STEPS = 2;
@@ -130,7 +131,7 @@ export class ProgressCount {
   add(stream: string, text: string, line: number): void {
     const at = { stream, line };
     if (SERVED.test(text)) this.#step(1, at);
-    if (COLUMNS.test(text) && ROW.test(text)) this.#step(ROW_STEPS, at);
+    if (ROW_BEGINS.test(text) && COLUMNS.test(text) && ROW.test(text)) this.#step(ROW_STEPS, at);
     for (const [index, form] of COUNTS.entries()) {
       if (index === OF_BARS && !text.includes('/')) continue;
       const [, name = '', digits] = form.exec(text) ?? [];

@@ -10,6 +10,8 @@ import {
   isNested,
   looksFailed,
   MAY_FAIL,
+  MAY_REPORT,
+  onlyEnds,
   PANICKED,
   quits,
   voiceOf,
@@ -70,6 +72,8 @@ const said = (line: Line | undefined) =>
     ...optional({ at: line.at }),
   };
 
+const textsOf = (lines: readonly Line[]): readonly string[] => lines.map(({ text }) => text);
+
 /** So many lines below, another says the same again, or says more. */
 const BELOW_LINES = 2;
 /** Within so many ordinary lines of its end, a program says why it gives up. */
@@ -86,14 +90,13 @@ function foundIn(lines: readonly Line[]) {
   const progress = new ProgressCount();
   let ordinary = 0;
   lines.forEach((line, index) => {
-    const { stream, at, rank, gpu } = line;
-    const mayFail = MAY_FAIL.test(line.text);
+    const { stream, at, rank, gpu, level } = line;
+    const mayFail = (level === 'quiet' ? MAY_REPORT : MAY_FAIL).test(line.text);
     const text = mayFail ? withoutQuoted(line) : line.text;
     const read = tracebacks.read({ ...line, text });
     if (!read) return;
     const { isFrame, said: words, exception, ends, chain, during } = read;
     const next = () => lines.slice(index + 1, index + 1 + BELOW_LINES);
-    const below = () => next().map(one => one.text);
     const mayMean = mayFail || exception !== undefined;
     const own = mayMean ? meaningOfLine({ ...line, text: words }, exception, next) : undefined;
     const meaning = headed(own, line, next);
@@ -102,24 +105,25 @@ function foundIn(lines: readonly Line[]) {
     if (!meaning) {
       if (line.text.trim() === '') return;
       progress.add(stream, text, index + 1);
-      if (isFrame && !isNested(words, lines[index - 1]?.text ?? '')) return;
+      const above = lines[index - 1]?.text ?? '';
+      if (isFrame && !isNested(words, above)) return;
       if (
-        looksFailed({ ...line, text: text.trimStart() }, lines[index - 1]?.text ?? '') &&
-        !isTriedAgain(text, below())
+        looksFailed({ ...line, text: text.trimStart() }, above) &&
+        !isTriedAgain(text, textsOf(next())) &&
+        !headsTraceback(line, next)
       ) {
         failures.push(failureOf(words, place));
       }
       if (line.redrawn) return;
       ordinary += 1;
-      lastLines.push(place);
-      if (lastLines.length > LAST_WORDS_LINES) lastLines.shift();
+      if (lastLines.push(place) > LAST_WORDS_LINES) lastLines.shift();
       return;
     }
     if (meaning.role === 'consequence') for (const one of lastLines) beforeOthers.add(one);
     const report = reportOf(meaning.id, lines, index);
-    const isChained = ends || tracebacks.isChained(stream);
+    const chained = ends || tracebacks.isChained(stream) ? chain : undefined;
     occurrences.push({
-      ...{ ...place, meaning, chain: isChained ? chain : undefined, during },
+      ...{ ...place, meaning, chain: chained, during },
       rank: report?.rank ?? rank,
       gpu: report?.gpu ?? gpu,
       weak: exception === undefined ? weaknessOf(meaning.id, words) : undefined,
@@ -149,7 +153,8 @@ const WAITED = /\btimed out after \d/;
 /** What a program that nobody knows says last; of what it only complains of, the first in the loudest voice. */
 function lastWords(lines: readonly Line[], places: readonly Place[]): readonly Occurrence[] {
   const said = givenUpIn(lines, places);
-  if (said.length > 0) return said;
+  const isBare = said.every(({ text }) => onlyEnds(text));
+  if (!isBare) return said;
   const complaints = places.flatMap(place => {
     const line = ownWords(lines[place.line - 1]);
     const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
@@ -158,6 +163,9 @@ function lastWords(lines: readonly Line[], places: readonly Place[]): readonly O
   });
   const loudest = Math.max(...complaints.map(({ voice }) => voice));
   const heard = complaints.filter(({ voice }) => voice === loudest).map(one => one.said);
+  const begin = said[0]?.line ?? Number.POSITIVE_INFINITY;
+  const before = heard.filter(({ line }) => line < begin);
+  if (said.length > 0) return before.length > 0 ? before : said;
   return heard.length > 0 ? heard : stillTried(lines, places);
 }
 
@@ -233,6 +241,14 @@ function meaningOfLine(
   const words = /:\s*$/.test(text) ? [text, ...below()].join(' ') : text;
   return exceptionMeaning(exception, title, words);
 }
+
+/** What is short and stands right above a traceback of its process: that says more. */
+const HEAD_CHARACTERS_MAX = 80;
+const headsTraceback = ({ stream, text }: Line, next: () => readonly Line[]): boolean => {
+  if (text.length > HEAD_CHARACTERS_MAX) return false;
+  const [below] = next();
+  return below?.stream === stream && below.text.endsWith(TRACEBACK);
+};
 
 /** `EngineCore failed to start.` above a traceback, and a panic of Rust, only head what they tell. */
 const headed = (

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
-import { MAY_FAIL } from '../../src/job-log/failure-forms.ts';
+import { MAY_FAIL, MAY_REPORT } from '../../src/job-log/failure-forms.ts';
 import { allJobTexts, CONSEQUENCES, meaningOf } from '../../src/job-log/job-texts.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
 import { allPastedTexts } from '../../src/xid/pasted-texts.ts';
@@ -50,12 +50,13 @@ test('no text stands in the table twice, each has a source, and each finds its o
   expect(new Set(texts).size).toBe(texts.length);
   expect(texts.filter(text => text !== text.toLowerCase())).toEqual([]);
   const sourceOf = new Map(Object.entries(job.rows));
-  for (const { id, texts: own } of rows) {
+  for (const { id, role, texts: own } of rows) {
     expect(Object.keys(job.sources)).toContain(sourceOf.get(id));
     for (const text of own) {
       const line = `rank 0: ${text.replaceAll(' … ', ' 7 ')} (7)`;
       expect(meaningOf(line)?.id, text).toBe(id);
       expect(MAY_FAIL.test(line), text).toBe(true);
+      if (role === 'report') expect(MAY_REPORT.test(line), text).toBe(true);
     }
   }
   const pasted = allPastedTexts().flatMap(row => row.texts);
