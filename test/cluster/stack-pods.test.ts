@@ -105,6 +105,8 @@ describe('in a namespace that no platform names', () => {
     expect(shown(imex)).toEqual([]);
     expect(shown(imex, pod('infra', DRIVER, DAEMON_SET, GIVEN))).toHaveLength(2);
     expect(shown(imex, pod('other', DRIVER, DAEMON_SET, GIVEN))).toEqual([`other/${DRIVER}`]);
+    // What is no DaemonSet's shows nobody, whatever it is given.
+    expect(shown(imex, pod('infra', DRIVER, undefined, GIVEN))).toEqual([]);
     // A namespace of jobs beside an operator's: a bare pod stays what it is.
     const bare = pod('infra', 'nvidia-driver-x', undefined, GIVEN);
     expect(shown(bare, pod('infra', DRIVER, DAEMON_SET, GIVEN))).toEqual([`infra/${DRIVER}`]);

@@ -193,7 +193,11 @@ describe('the GPU stack of a node', () => {
       ...{ startedAt: ago(endedAgo + seconds), finishedAt: ago(endedAgo) },
     });
     const once = (own: Partial<ClusterContainer>, phase: StackPod['phase'] = 'Running') =>
-      stackOf([part('device plugin', [{ name: 'main', restarts: 4, ...own }], { phase })]);
+      stackOf([
+        part('device plugin', [{ name: 'main', init: !!own.sidecar, restarts: 4, ...own }], {
+          phase,
+        }),
+      ]);
     const again = (seconds: number, last: ClusterContainer['endedBefore'], ready = true) => ({
       ...{ state: 'running' as const, startedAt: ago(seconds), ready },
       ...(last && { endedBefore: last }),
@@ -228,20 +232,26 @@ describe('the GPU stack of a node', () => {
         'runs again after its end',
       ],
       [
+        'is a sidecar that ends well, again and again',
+        { ...again(2, run(1, 11, 0, 'Completed')), sidecar: true },
+        'runs again after its end',
+      ],
+      [
         'ran before for a time that nobody knows',
         again(400, { exitCode: 1, reason: 'Error', message: '' }),
         'runs again after its end, exit code 1',
       ],
     ])('is stuck while it %s', (_what, own, state) => {
       const [clue, ...others] = once(own);
+      const init = own.sidecar ? 'init ' : '';
       expect(others).toEqual([]);
       expect(clue).toMatchObject({
-        title: `The device plugin of the node is stuck: container main ${state}`,
+        title: `The device plugin of the node is stuck: ${init}container main ${state}`,
         ...{ severity: 'warning', action: 'fix_configuration' },
         advice: expect.stringMatching(/^Read the log of that container/),
         evidence: [
           {
-            what: `pod gpu-operator/nvidia-device-plugin-x7k2p: container main ${state}, 4 restarts`,
+            what: `pod gpu-operator/nvidia-device-plugin-x7k2p: ${init}container main ${state}, 4 restarts`,
             command: expect.stringMatching(/^kubectl logs /),
           },
         ],
