@@ -45,6 +45,21 @@ test('what a platform plans for a node explains pods that are gone, and none tha
   expect(judgeJob(gone, [node]).first?.node).toBe('node-a');
 });
 
+test('a job whose pods have all ended well has nothing to be done, and one that runs has', async () => {
+  const node = { node: 'node-a', gpus: [], triage: await triageOf() };
+  const ended = (phase: 'Succeeded' | 'Running') => ({
+    ...RUNNING,
+    pods: RUNNING.pods.map(({ pod }, at) => ({
+      pod: { ...pod, phase: at === 0 ? phase : ('Succeeded' as const) },
+    })),
+  });
+  expect(judgeJob(ended('Succeeded'), [node])).toMatchObject({
+    ...{ state: 'succeeded', fault: 'unknown', action: 'none' },
+    advice: 'Nothing to do: all of its pods have ended well.',
+  });
+  expect(judgeJob(ended('Running'), [node]).advice).toMatch(/if it hangs or is slow/);
+});
+
 /** The same with one that heat holds down. */
 const HOT: Pace = {
   ...WAITS,

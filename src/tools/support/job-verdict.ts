@@ -285,14 +285,17 @@ function withoutFault(
   const unread = rows.filter(({ verdict }) => verdict === 'unread').length;
   const read = rows.length - unread;
   const unlooked = nodes.filter(each => each.triage !== undefined && !each.pace).length;
+  const hasSucceeded = pods.length > 0 && pods.every(({ pod }) => pod.phase === 'Succeeded');
   return {
     ...NOTHING_FOUND,
     action: read === 0 && unread > 0 ? 'watch' : 'none',
     advice:
       unread > 0
         ? `Ask again: ${plural(unread, 'node')} could not be read.`
-        : (pace?.advice ??
-          'No GPU fault seen: if it hangs or is slow, look at its program, its input and the network.'),
+        : hasSucceeded
+          ? 'Nothing to do: all of its pods have ended well.'
+          : (pace?.advice ??
+            'No GPU fault seen: if it hangs or is slow, look at its program, its input and the network.'),
     why: [
       ...(pace ? [pace.text] : []),
       pods.length === 0
