@@ -251,13 +251,15 @@ function withoutProcess(rest: string, xid: number): Owner {
     return { pid: null, process: null, text: cut ? '' : rest, truncated: cut };
   }
   const number = found[1] === undefined ? null : Number(found[1]);
-  const pid = number !== null && number <= PID_MAX ? number : null;
+  // 0 is no process but the kernel's idle task, in whose time an interrupt came (swapper).
+  const isIdle = number === 0;
+  const pid = number !== null && number <= PID_MAX && !isIdle ? number : null;
   const after = rest.slice(found[0].length);
   if (!after.startsWith('name=')) {
     return { pid, process: null, text: after, truncated: found[2] === '' };
   }
   const { name, text, ended } = splitName(after.slice('name='.length), xid);
-  const process = /^(?:|'?<unknown>'?)$/.test(name) ? null : plainText(name, 128);
+  const process = isIdle || /^(?:|'?<unknown>'?)$/.test(name) ? null : plainText(name, 128);
   return { pid, process, text, truncated: !ended };
 }
 

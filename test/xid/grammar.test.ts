@@ -26,6 +26,7 @@ describe('the envelope of an XID', () => {
       null,
     ],
     [`${NV}43, pid='<unknown>', name=<unknown>, Ch 00000010`, null, null],
+    [`${NV}79, pid=0, name=swapper/3, GPU has fallen off the bus.`, null, null],
     [`${NV}43, pid=99999999, name=x, Ch 00000010`, null, 'x'],
     [`${NV}43, pid=7, name=x, `, 7, 'x'],
     [`${NV}999, pid=7, name=a, b: text of a form that nobody knows`, 7, 'a'],

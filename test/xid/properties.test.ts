@@ -43,7 +43,7 @@ const legalLine = fc
     ),
     owner: fc.option(
       fc.record({
-        pid: fc.option(fc.integer({ min: 0, max: 4_194_304 })),
+        pid: fc.option(fc.integer({ min: 1, max: 4_194_304 })),
         process: fc.option(name),
       }),
     ),
