@@ -40,7 +40,8 @@ async function agent(...args: readonly string[]) {
 function findingsOf(structured: unknown): string {
   const { findings, takenAt } = Triage.parse(structured);
   const isNow = (time: string) => Math.abs(Date.parse(time) - Date.parse(takenAt)) < 60_000;
-  return JSON.stringify(findings, (key, value) => (key === 'time' && isNow(value) ? 'now' : value));
+  const isOfNow = (key: string, value: string) => /^(?:time|readAt)$/.test(key) && isNow(value);
+  return JSON.stringify(findings, (key, value) => (isOfNow(key, value) ? 'now' : value));
 }
 
 test('captured from an agent and replayed by another: byte-identical findings', async () => {
@@ -116,7 +117,7 @@ describe('capture', () => {
     const words = ['capture', '--simulate', 'healthy-t4', '-f', '-'];
     const ran = await run(words, { terminal: true });
     expect([ran.code, ran.stdout]).toEqual([2, '']);
-    expect(ran.stderr).toMatch(/no text for a terminal/);
+    expect(ran.stderr).toMatch(/not text for a terminal/);
   });
 });
 

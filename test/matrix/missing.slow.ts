@@ -148,6 +148,7 @@ const TAKEN_BACK_BY: readonly (readonly [RegExp, string])[] = [
   [/^below the port of a slot/, 'pciDevices'],
   [/^below the port of a slot/, 'pciDevices.bridges'],
   [/^a disk that did not answer before the last boot/, 'bootId'],
+  [/^an image brings libraries of another driver/, 'containers.mountedLibraries'],
 ];
 
 test('a reading that is missing on a well node accuses nobody', () => {
