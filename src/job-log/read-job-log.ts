@@ -266,12 +266,17 @@ const headed = (
 };
 
 /** What a shell says of a program that a signal ended: `Killed`, `run.sh: line 3:    77 Terminated   python`. */
-const BY_SHELL = /^(?:\S{1,200}: line \d{1,9}: {1,8}\d{1,10} )?(Killed|Terminated)(?: {2,}|\s*$)/;
+const BY_SHELL =
+  /^(?:\S{1,200}: line \d{1,9}: {1,8}\d{1,10} )?(Killed|Terminated|Floating point exception|Bad system call)(?: {2,}|\s*$)/;
 /** The same in words of the table. */
 function bySignal(text: string): string | undefined {
   const word = BY_SHELL.exec(text)?.[1];
-  return word && (word === 'Killed' ? ' killed ' : 'received sigterm');
+  return word && (OF_SHELL[word] ?? `${word} (`);
 }
+const OF_SHELL: Readonly<Record<string, string>> = {
+  Killed: ' killed ',
+  Terminated: 'received sigterm',
+};
 
 /** Launchers only warn of the signal that ends them. */
 const OF_SIGNALS = /^(?:session-ended|cancelled)$/;
