@@ -47,3 +47,29 @@ describe('a text of the table within a longer word, or without what its writer p
     expect(sure('epoch 1', line)).toMatchObject([{ id }]);
   });
 });
+
+describe('an exception that a logger notes', () => {
+  const BY = '2026-01-01 10:00:00,123 INFO sampler - ';
+  test.each([
+    `${BY}MeanSquaredError: 0.031`,
+    `${BY}ValueError: sample 17 skipped`,
+    '[INFO ] client - ConnectionError: refused once, will try it later',
+    'INFO:root:x || KeyError: skipped',
+    'MeanSquaredError: 0.031',
+    'epoch 3 val MeanAbsoluteError: 2.5e-3',
+    'val error: 0.013',
+  ])('is no cause where nothing was raised: %s', line => {
+    expect(read('epoch 1', line, 'loss 0.2')).toEqual([]);
+    const later = 'Traceback (most recent call last):';
+    expect(sure(line, later, "KeyError: 'lr'")).toMatchObject([{ line: 3 }]);
+  });
+
+  test('is one below its traceback, and that of another logger is not', () => {
+    const frames = ['Traceback (most recent call last):', '  File "a.py", line 1, in f', '    f()'];
+    const noted = frames.map(line => `${BY}${line}`);
+    expect(sure(...noted, `${BY}ValueError: bad lr`)).toMatchObject([{ line: 4 }]);
+    expect(sure(...noted, 'x INFO other - ValueError: bad lr')).toEqual([]);
+    const far = Array.from({ length: 21 }, () => `${BY}step`);
+    expect(sure(...noted, ...far, `${BY}ValueError: bad lr`)).toEqual([]);
+  });
+});
