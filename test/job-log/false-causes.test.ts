@@ -73,3 +73,34 @@ describe('an exception that a logger notes', () => {
     expect(sure(...noted, ...far, `${BY}ValueError: bad lr`)).toEqual([]);
   });
 });
+
+describe('words of a machine, its links or its GPUs', () => {
+  const LINES = [
+    'ERROR: XID 79 was seen on GPU two of node',
+    'ERROR: uncorrectable ECC error was seen on this device',
+    'ERROR: NVLink training failed on GPU 2 link 5',
+    'ERROR: NVSwitch fatal error reported on device one here',
+    'error: PCIe link of GPU 2 is degraded to x4 width',
+    '[ERROR] row remapping failure is pending on GPU 5',
+    'ERROR: GPU at 0000:3b:00.0 requires reset before it can be used',
+    'ERROR: GPU health check failed: 1 of 8 GPUs unhealthy on node',
+    'fatal: the driver of the GPU does not answer any more',
+    '[error] GPU 3 of this node is lost and wants a reboot',
+    'ERROR: IB port mlx5_3 is down on this node',
+  ];
+  test.each(LINES)('are not blamed on the program: %s', line => {
+    const unknown = { role: 'cause', layer: 'unknown', action: 'watch', line: 2 };
+    expect(read('epoch 1', line)).toMatchObject([{ ...unknown, lastResort: true }]);
+    expect(read('epoch 1', line, 'Aborted (core dumped)')[0]).toMatchObject(unknown);
+  });
+
+  test.each([
+    ['RuntimeError: GPU 3 is lost to this node', 'unknown'],
+    ['RuntimeError: the NVLink of rank 3 failed', 'unknown'],
+    ['KeyError: nvlink', 'application'],
+    ['RuntimeError: link down-projection is not square', 'application'],
+    ['RuntimeError: this kernel needs a Hopper GPU', 'configuration'],
+  ])('nor where they were raised: %s', (line, layer) => {
+    expect(read('Traceback (most recent call last):', line)).toMatchObject([{ layer }]);
+  });
+});
