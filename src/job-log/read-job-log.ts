@@ -20,9 +20,10 @@ import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-li
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
-import { quoteOf, TEXT_CHARACTERS_MAX, withoutSecrets } from './quote.ts';
+import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
 import { withoutQuoted } from './quoted.ts';
 import { rankDevicesOf } from './rank-devices.ts';
+import { withoutSecrets } from './secrets.ts';
 import { TRACEBACK, Tracebacks } from './tracebacks.ts';
 
 const ENTRIES_MAX = 12;
