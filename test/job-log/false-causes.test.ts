@@ -104,3 +104,11 @@ describe('words of a machine, its links or its GPUs', () => {
     expect(read('Traceback (most recent call last):', line)).toMatchObject([{ layer }]);
   });
 });
+
+test.each([
+  'no checkpoint found, starting from scratch',
+  'unknown tokens: 13 of them',
+  'INFO no gpu devices found on host, using cpu',
+])('what a program only notes as it begins is no cause: %s', line => {
+  expect(read('begin', line, 'loss 0.2')).toEqual([]);
+});
