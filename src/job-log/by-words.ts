@@ -143,6 +143,25 @@ const OF_CALL =
 /** What is no part of the program: the driver, a scheduler and its tools, the daemons of MPI. */
 const OF_OTHERS_HAND =
   /\b(?:NVRM|amdgpu|nvidia-\w+|salloc|srun|sbatch|slurm\w*|pmix\w*|ucx|orted?|prted?|opal|kubelet|containerd|raylet|gcs_server|wandb|from server|hostengine|dcgm|nvshmem\w*|oneccl|ccl_error|p?mpi\w*)\b/i;
+/**
+ * Of a machine, its links or its GPUs: who says so by default is no proof that it was the program, nor that it was
+ * not. What a GPU is asked for (memory, a version, to be there) is none of it.
+ */
+const OF_MACHINE = new RegExp(
+  [
+    /\bs?xid\b|\becc\b|\b(?:dbe|sbe)s?\b|\buncorrectable\b|\bnv-?(?:link|switch)(?:es|s)?\b|\bpci(?:e|-?express)\b|\bhbm\d?\b|\binforom\b/,
+    /\brow[- ]?remap\w{0,12}|\b(?:retired|pending|blacklisted) pages?\b|\bpage retirements?\b|\b(?:hardware|thermal|power supply|firmware|gsp) (?:error|failure|fault|exception|violation|slowdown|shutdown|problem)s?\b|\boverheat\w{0,6}|\bmachine check\b/,
+    /\b(?:ib|infiniband|roce|rdma|nics?|hcas?|ethernet|mlx\d_\d{1,3}|adapters?)\b.{0,40}\b(?:down|degraded|lost|gone|flap\w{0,5}|polling|unhealthy|faulty|inactive)\b|\b(?:port|link)\b.{0,40}\b(?:down(?!-)|degraded|flap\w{0,5})\b/,
+    /\b(?:gpus?|sm|device|driver|node)\b.{0,40}\b(?:lost|fallen|fell|unhealthy|faulty|hung|hangs|degraded|temperature|broken|defective|reboot(?:ed)?|(?:requires?|needs?|wants?)\W{1,3}(?:an? )?(?:gpu )?reset|(?:not|no longer) (?:answer|respond)\w{0,4}|health ?check)\b/,
+    /\b(?:unhealthy|faulty|broken|defective|degraded|bad|lost|dead|hung) (?:gpus?|nodes?|adapters?|links?)\b|\bhealth ?check\b.{0,60}\b(?:gpus?|nodes?)\b/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
+/** Whether a line's own words tell of a machine; a network that does not answer is none. */
+export const tellsOfMachine = (text: string): boolean => OF_MACHINE.test(text);
+
 /** So few words tell nothing. */
 const SAYS_SOMETHING = /\b(?:(?:[a-z]{2,40}|a)\W{1,8}){4}[a-z]{2}/i;
 
@@ -161,11 +180,23 @@ export const RAISED_WITHIN = /(?:^|[\s\])>|])(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Erro
 /** Python's groups stand before the exceptions that they hold. */
 const GROUPS = /^(?:Base)?ExceptionGroup$/;
 
+/** What more than a machine can be meant by: memory that was asked for, an address that does not answer. */
+const isOfMachine = (text: string, found: Kind | undefined): boolean =>
+  found?.layer !== 'application' && found?.layer !== 'fabric' && tellsOfMachine(text);
+const OF_MACHINE_MEANING = {
+  ...{ layer: 'unknown', action: 'watch' },
+  advice:
+    'Its words are of the machine: triage_gpu_node tells what the driver and the kernel log say.',
+} satisfies Partial<Meaning>;
+
 /** An exception that no row knows: another rank's or the program's, unless its words or its class say otherwise. */
 export function exceptionMeaning(exception: string, title: string, text: string): Meaning {
   const ofOthers = noticed(text, exception);
   if (ofOthers) return ofOthers;
   const role = GROUPS.test(exception) ? 'report' : 'cause';
+  if (!OF_VALUES.test(exception) && isOfMachine(text, kindOf(text, exception))) {
+    return { ...{ id: 'exception', role, title }, ...OF_MACHINE_MEANING };
+  }
   const { layer, action, advice } =
     kindOf(text, exception) ??
     ({
@@ -185,11 +216,14 @@ export function firstErrorMeaning(text: string): Meaning {
       AT_SOURCE.test(text) ||
       (SAYS_SOMETHING.test(text) && !OF_OTHERS_HAND.test(text))) &&
     !OF_CALL.test(text);
+  const title = 'First error of the log; not a text that is known';
+  if (!OF_VALUES.test(raised ?? '') && isOfMachine(text, named ?? found)) {
+    return { ...{ id: 'machine-words', role: 'cause', title }, ...OF_MACHINE_MEANING };
+  }
   const layer = (named ?? found)?.layer ?? (isGiven ? 'application' : 'unknown');
   return {
-    ...{ id: 'first-error', role: 'cause', layer },
+    ...{ id: 'first-error', role: 'cause', layer, title },
     action: (named ?? found)?.action ?? 'watch',
-    title: 'First error of the log; not a text that is known',
     advice: 'Read its log from this line on: the program says no more that is known.',
   };
 }

@@ -1,4 +1,5 @@
 import { JOB_NOTICE_MS, JOB_WENT_ON_MS } from '../contract/limits.ts';
+import { tellsOfMachine } from './by-words.ts';
 import { FAILED_FORM } from './failure-forms.ts';
 import { isLookingTool, isLoopback } from './harmless-lines.ts';
 import type { Meaning } from './job-texts.ts';
@@ -295,15 +296,18 @@ export function withCause(
   const other = [...known.filter(({ meaning }) => meaning.id === 'exception'), ...failures]
     .filter(one => !OF_NETWORK.test(one.text))
     .filter(
-      one => one.meaning.id !== 'first-error' || FAILED_FORM.test(one.text) || isApart(first, one),
+      one => !BY_FORM.test(one.meaning.id) || FAILED_FORM.test(one.text) || isApart(first, one),
     )
     .toSorted((a, b) => a.line - b.line)[0];
   const isCause = (one: Occurrence) =>
     other ? one === other : one.meaning.id === first.meaning.id && !isLoopback(one.text);
-  return (other?.meaning.id === 'first-error' ? [...known, other] : known)
+  return (other && BY_FORM.test(other.meaning.id) ? [...known, other] : known)
     .toSorted((a, b) => a.line - b.line)
     .map(one => (isCause(one) ? asLastResort(one) : one));
 }
+
+/** Ids of firstErrorMeaning. */
+const BY_FORM = /^(?:first-error|machine-words)$/;
 
 const asLastResort = (one: Occurrence): Occurrence => ({
   ...one,
@@ -336,7 +340,8 @@ function withReason(
   );
   if (!reason) return known;
   const { lastResort: _, ...rest } = reason;
-  const { layer, action } = reason.meaning.layer === 'unknown' ? cause.meaning : reason.meaning;
+  const isOpen = reason.meaning.layer === 'unknown' && !tellsOfMachine(reason.text);
+  const { layer, action } = isOpen ? cause.meaning : reason.meaning;
   return [...known, { ...rest, meaning: { ...reason.meaning, layer, action } }]
     .toSorted((a, b) => a.line - b.line)
     .map(one => (one === cause ? { ...one, meaning: { ...one.meaning, role: 'report' } } : one));

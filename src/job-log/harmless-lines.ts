@@ -16,6 +16,8 @@ const HARMLESS = new RegExp(
     /\bat ?exit\b(?!\w)|\b(?:during|while|in|on|at) clean(?:ing)? ?-?up\b|\bcleaning up\b|\bclean ?up (?:of|failed|error)\b|\b(?:to|objects to) clean ?up\b/,
     /\b(?:been|being|while|before|during) destroy(?:ed|ing)\b|\bdestroy_process_group\b/,
     /\b(?:no|without|0) errors?(?= (?:found|occurred|detected|reported|were|was|in)\b|\W*$|[.,;)])|\berrors?\s*[:=]\s*0\b/,
+    /error(?: rate)?\s?[:=]\s?[-+]?\d{0,9}\.\d{1,20}(?:e[-+]?\d{1,4})?%?(?![\w.])/,
+    /\b(?:starting|start|training|begin(?:ning)?) (?:from scratch|fresh|anew|over)\b|\b(?:using|use|running on|defaulting to) (?:the )?(?:cpu|default)\b|^[\w /-]{1,60}: \d{1,9}(?: (?:of|in|out of) [\w ]{1,40})?\s*$/,
     /\bnon-?fatal\b|\bnot an error\b|^\W*$|\bresource_tracker\b|\b(?:Syntax|Future|PendingDeprecation|Resource)Warning: |\bslow_operation_alarm\b|\bvery slow compile\b|\bnot a git repository\b|\bsetting \w+ to \S+$|\bno (?:access to tty|job control in this shell)\b|^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
   ]
     .map(({ source }) => source)

@@ -39,9 +39,11 @@ export function linesOf(text: string): LogLines {
   let unreadCharacters = 0;
   const raws = text.replace(/\n$/, '').split('\n');
   const piecesMax = piecesOfEach(raws);
+  const collectors = new Collectors();
   const lines = raws.flatMap((raw, index) => {
-    if (raw.length <= PART_CHARACTERS && !raw.includes('\r')) return lineOf(raw, index + 1);
-    const { parts, unread } = partsOf(raw, index + 1, piecesMax);
+    if (raw.length <= PART_CHARACTERS && !raw.includes('\r'))
+      return lineOf(raw, index + 1, collectors);
+    const { parts, unread } = partsOf(raw, index + 1, piecesMax, collectors);
     unreadCharacters += unread;
     return parts;
   });
@@ -61,7 +63,7 @@ function piecesOfEach(raws: readonly string[]): number {
 }
 
 /** What a terminal would have drawn over each other, and of what is too long its two ends. */
-function partsOf(raw: string, number: number, piecesMax: number) {
+function partsOf(raw: string, number: number, piecesMax: number, collectors: Collectors) {
   const all = raw.split('\r').filter((piece, index) => piece !== '' || index === 0);
   const half = Math.ceil(piecesMax / 2);
   const begin = all.length > piecesMax ? all.slice(0, piecesMax - half) : [];
@@ -71,7 +73,7 @@ function partsOf(raw: string, number: number, piecesMax: number) {
   let at: string | undefined;
   const parts = drawn.flatMap((piece, index): Line[] => {
     const redrawn = index < drawn.length - 1;
-    const own = lineOf(piece.slice(0, PART_CHARACTERS), number);
+    const own = lineOf(piece.slice(0, PART_CHARACTERS), number, collectors);
     at ??= own.at;
     const head: Line = { ...own, at, redrawn };
     if (piece.length <= PART_CHARACTERS) return [head];
@@ -79,7 +81,7 @@ function partsOf(raw: string, number: number, piecesMax: number) {
     unread += Math.max(0, begin - PART_CHARACTERS);
     // It begins with a whole word, where there are words.
     const end = piece.slice(begin).replace(/^\S{0,200}\s/, '');
-    const { level, text } = lineOf(end, number);
+    const { level, text } = lineOf(end, number, collectors);
     const within = openAtEndOf({ ...own, text: textBefore(own.text, piece, end.length) });
     return [head, { ...head, text, within, level: head.level === 'plain' ? level : head.level }];
   });
@@ -134,12 +136,37 @@ const MEMBER = /^\s{0,40}"(?:message|msg|error|err|exception|reason|detail)"\s?:
 const COLLECTED =
   /^(?!\{)[^"']{0,160}?(?: - |\] |\|\| )(?:\[[\w.-]{1,40}\] )?(?=Traceback \(most recent call last\):$| {2,8}File "|(?:[a-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): \S)/;
 const MAY_COLLECT = /Error: |Exception: |Traceback|File "/;
+/** Airflow notes under its own name what the container that it started wrote. */
+const COLLECTOR = /\{(?:pod_manager|kubernetes_pod|subprocess|docker|ssh)\.py:\d{1,6}\} INFO - /;
+/** So many lines below the last frame that a logger noted, the exception is noted. */
+const COLLECTED_WITHIN_LINES = 20;
+
+/**
+ * Whose traceback a logger notes: a program that notes a metric or an exception that it took care of
+ * (`INFO eval - MeanSquaredError: 0.03`) writes none above it.
+ */
+class Collectors {
+  readonly #frameLine = new Map<string, number>();
+
+  /** How much of a line is before what another program wrote; 0 where nobody else did. */
+  charactersIn(text: string, number: number): number {
+    const by = MAY_COLLECT.test(text) ? COLLECTED.exec(text)?.[0] : undefined;
+    if (by === undefined) return 0;
+    const key = by.replaceAll(/\d+/g, '');
+    const isFrame = /^(?:Traceback|\s)/.test(text.slice(by.length));
+    const line = this.#frameLine.get(key) ?? Number.NEGATIVE_INFINITY;
+    if (isFrame) this.#frameLine.set(key, number);
+    else this.#frameLine.delete(key);
+    const isRaised = number - line <= COLLECTED_WITHIN_LINES || COLLECTOR.test(by);
+    return isFrame || isRaised ? by.length : 0;
+  }
+}
 
 /** pytest puts this before an exception. */
 const PYTEST = /^E {3}(?=[\w.]{1,120}(?:Error|Exception): )/;
 const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
 
-function lineOf(raw: string, number: number): Line {
+function lineOf(raw: string, number: number, collectors: Collectors): Line {
   const plain = raw.includes('\u001B') ? raw.replaceAll(COLOUR, '') : raw;
   const { at, said } = stamped(plain);
   let text = said.replace(SERVICE, '').replace(PIPE, '').replace(MEMBER, '');
@@ -149,10 +176,9 @@ function lineOf(raw: string, number: number): Line {
   const local = global ? null : LOCAL_RANK.exec(text);
   text = text.slice((global ?? local)?.[0].length ?? 0).replace(PYTEST, '');
   const noted = levelOf(text);
-  const collected =
-    noted === 'quiet' && MAY_COLLECT.test(text) ? COLLECTED.exec(text)?.[0] : undefined;
-  const level = collected === undefined ? noted : 'plain';
-  text = text.slice(collected?.length ?? 0);
+  const collected = noted === 'quiet' ? collectors.charactersIn(text, number) : 0;
+  const level = collected === 0 ? noted : 'plain';
+  text = text.slice(collected);
   const nccl = ncclIn(text);
   const rank =
     global?.[1] ??

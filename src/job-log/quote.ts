@@ -1,6 +1,7 @@
 import { plainText } from '../contract/untrusted.ts';
 import { WHAT } from './failure-forms.ts';
 import { type Meaning, meaningOf } from './job-texts.ts';
+import { withoutSecrets } from './secrets.ts';
 
 export const TEXT_CHARACTERS_MAX = 300;
 /** A text of the tables that stands across the border of two windows lies within one of the next pair. */
@@ -38,18 +39,4 @@ function wordAt(said: string, from: number): number {
   const near = said.slice(from, from + STEP_CHARACTERS);
   const begin = near.search(BEGINS);
   return from + (begin >= 0 ? begin : Math.max(0, near.search(/\s/) + 1));
-}
-
-/** What a shell prints before it runs it (set -x): its arguments have no names. */
-const SHELL_LINE = /^\s{0,8}\+{1,4} (?!Exception Group)\S/;
-/** A name of a secret before its value. */
-const SECRET =
-  /(\b[\w-]{0,60}(?:secret|token(?!s)|passwo?r?d|api[_-]?key|access[_-]?key|credential)[\w-]{0,60}["']?\s?(?:=|:=|["']\s?:)\s?)(?:"[^"]*"?|'[^']*'?|[^\s,;)}\]]+)|(\bauthorization["']?\s?[:=]\s?["']?(?:bearer|basic|token)\s+)\S+|(\b(?:https?|s3|git):\/\/[^\s/:@]{0,60}:)[^\s/@]+(?=@)/gi;
-const MAY_NAME_SECRET =
-  /secret|token|passw|pwd|api[_-]?key|access[_-]?key|credential|authoriz|:\/\//i;
-
-/** Anything that is quoted of a log goes through here: the values of what is called a secret are left out. */
-export function withoutSecrets(text: string): string {
-  if (SHELL_LINE.test(text)) return '(a line of a shell that may hold a secret)';
-  return MAY_NAME_SECRET.test(text) ? text.replace(SECRET, '$1$2$3(left out)') : text;
 }

@@ -20,9 +20,10 @@ import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-li
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
-import { quoteOf, TEXT_CHARACTERS_MAX, withoutSecrets } from './quote.ts';
+import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
 import { withoutQuoted } from './quoted.ts';
 import { rankDevicesOf } from './rank-devices.ts';
+import { withoutSecrets } from './secrets.ts';
 import { TRACEBACK, Tracebacks } from './tracebacks.ts';
 
 const ENTRIES_MAX = 12;
@@ -266,12 +267,17 @@ const headed = (
 };
 
 /** What a shell says of a program that a signal ended: `Killed`, `run.sh: line 3:    77 Terminated   python`. */
-const BY_SHELL = /^(?:\S{1,200}: line \d{1,9}: {1,8}\d{1,10} )?(Killed|Terminated)(?: {2,}|\s*$)/;
+const BY_SHELL =
+  /^(?:\S{1,200}: line \d{1,9}: {1,8}\d{1,10} )?(Killed|Terminated|Floating point exception|Bad system call)(?: {2,}|\s*$)/;
 /** The same in words of the table. */
 function bySignal(text: string): string | undefined {
   const word = BY_SHELL.exec(text)?.[1];
-  return word && (word === 'Killed' ? ' killed ' : 'received sigterm');
+  return word && (OF_SHELL[word] ?? `${word} (`);
 }
+const OF_SHELL: Readonly<Record<string, string>> = {
+  Killed: ' killed ',
+  Terminated: 'received sigterm',
+};
 
 /** Launchers only warn of the signal that ends them. */
 const OF_SIGNALS = /^(?:session-ended|cancelled)$/;

@@ -3,7 +3,7 @@ import { optional } from '../contract/optional.ts';
 import type { STACK_CAUSES, StackLog } from '../contract/stack-log.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { stamped } from './log-lines.ts';
-import { withoutSecrets } from './quote.ts';
+import { withoutSecrets } from './secrets.ts';
 
 type Cause = (typeof STACK_CAUSES)[number];
 

@@ -13,6 +13,8 @@ const PYTHON_FRAME = /^\s+File "[^"]{1,400}", line \d/;
 const RAISED = /^(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?::(?: |$)|$)/;
 const EXCEPTION =
   /^(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Interrupt|Exit|Failure|Timeout))(?:: |:?$)/;
+/** A metric by the name of an exception: `MeanSquaredError: 0.03`. */
+const MEASURED = /^(?!KeyError)\w{1,80}: [-+]?\d{0,9}\.\d{1,20}(?:e[-+]?\d{1,4})?%?\s*$/;
 
 /** What Python puts between two tracebacks of which the second came of the first. */
 const CHAINED =
@@ -75,7 +77,8 @@ export class Tracebacks {
     if (IGNORED.test(text)) this.#ignored.add(stream);
     else if (ends && this.#ignored.delete(stream)) return undefined;
     const said = text.replace(WHAT, '');
-    const exception = (ends ? RAISED : EXCEPTION).exec(said)?.[1];
+    const isMeasured = !ends && MEASURED.test(said);
+    const exception = isMeasured ? undefined : (ends ? RAISED : EXCEPTION).exec(said)?.[1];
     return { isFrame, said, exception, ends, chain: this.#chain, during };
   }
 

@@ -16,8 +16,8 @@ const SLOTS = 1 << 14;
 const slotOf = (key: number): number => Math.imul(key, 0x9e3779b1) >>> 18;
 
 /**
- * A finder for the texts of all rows. The parts around ` … ` of a text have to follow one another. One pass over
- * a line finds which texts may be there: there are hundreds of texts, and lines by the ten thousand.
+ * A finder for the texts of all rows. A text begins where a word does, and the parts around its ` … ` have to follow
+ * one another. One pass over a line finds which texts may be there: there are hundreds of texts, and lines by the ten thousand.
  */
 export function textFinder<Row extends { readonly texts: readonly string[] }>(
   rows: readonly Row[],
@@ -64,10 +64,23 @@ const keysOf = (text: string): number[] => {
   return keys.slice(KEY_CHARACTERS - 1);
 };
 
+const WORD = /[a-z0-9_]/;
+const isWordAt = (line: string, at: number): boolean => WORD.test(line[at] ?? '');
+const isDigitAt = (line: string, at: number): boolean => /\d/.test(line[at] ?? '');
+
+/** `term_load` is not in `long_term_load`, nor `error code 2` in `error code 20`; an end may go on: `libcudart`. */
+const isCut = (line: string, from: number, to: number): boolean =>
+  (isWordAt(line, from) && isWordAt(line, from - 1)) ||
+  (isDigitAt(line, to - 1) && isDigitAt(line, to));
+
 function holds(line: string, parts: readonly string[]): boolean {
   let from = 0;
   for (const part of parts) {
-    const at = line.indexOf(part, from);
+    let at = line.indexOf(part, from);
+    // What stands behind … may begin within a word: only the first part has to begin one.
+    while (at >= 0 && part === parts[0] && isCut(line, at, at + part.length)) {
+      at = line.indexOf(part, at + 1);
+    }
     if (at < 0) return false;
     from = at + part.length;
   }

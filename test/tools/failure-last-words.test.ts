@@ -157,3 +157,24 @@ describe.each([
     expect(answer.advice).toBe('Ask triage_gpu_node: only the driver and the kernel log prove it.');
   });
 });
+
+test('a line of the program’s own does not take the place of how it ended and of the kernel log', async () => {
+  const log = present(logOf('step 1', 'ERROR: some words that nobody has seen before'));
+  const by = (exitCode: number) =>
+    explained(
+      { log },
+      1,
+      aPod({
+        phase: 'Failed',
+        containers: [aContainer({ state: 'terminated', ended: { ...ended, exitCode } })],
+      }),
+    );
+  const killed = await by(137);
+  expect(killed).toMatchObject({ fault: 'unknown' });
+  expect(killed.why[0]).toBe('it ended by SIGKILL (exit code 137)');
+  expect(killed.why.join()).toContain('nobody has seen before');
+  const failed = await by(1);
+  expect(failed).toMatchObject({ fault: 'application', confidence: 'low' });
+  expect(failed.why).toContain('the program ended itself with exit code 1');
+  expect(failed.why.join()).toMatch(/no incident|kernel log/);
+});

@@ -94,7 +94,9 @@ export function incidentsBeside({
 
 /** What its program says where neither it nor the node knows a cause: possible at most. */
 export const lastResort: Judge = ({ log }) => {
-  const said = log?.entries.find(one => one.lastResort && one.layer !== 'unknown');
+  const said = log?.entries.find(
+    ({ lastResort: isLast, layer, id }) => isLast && (layer !== 'unknown' || id === MACHINE_WORDS),
+  );
   if (!said) return undefined;
   return {
     ...{ fault: said.layer, confidence: 'low', action: 'watch', advice: adviceOf(said) },
@@ -103,6 +105,9 @@ export const lastResort: Judge = ({ log }) => {
     quotes: said,
   };
 };
+
+/** Words of a machine say that it was not shown to be the program, nor anybody else (src/job-log/by-words.ts). */
+const MACHINE_WORDS = 'machine-words';
 
 /** A program's word drains no node and resets no GPU. */
 const adviceOf = ({ layer, advice }: JobLogEntry): string =>

@@ -238,11 +238,16 @@ const incidentAtEnd: Judge = facts => {
   return isSaid ? { ...verdict, confidence: 'medium' } : verdict;
 };
 
-/** A signal that ended it is told beside what its log holds possible at most. */
-const lastResortAndSignal: Judge = facts => {
+/**
+ * What its log holds possible at most stands beside how it ended and what the kernel log shows. A line of the
+ * program's own does not explain who killed it from outside.
+ */
+const lastResortAndExit: Judge = facts => {
   const judgement = lastResort(facts);
-  if (!judgement || !facts.end || signalOf(facts.end) === undefined) return judgement;
-  return { ...judgement, why: [...judgement.why, exitMeaning(facts.end).text] };
+  const exit = ownExit(facts);
+  if (!judgement || !exit) return judgement;
+  if (exit.fault === 'unknown' && judgement.fault === 'application') return undefined;
+  return { ...judgement, why: [...judgement.why, ...exit.why] };
 };
 
 /** Where it is not known which GPUs were its own, its log knows more than an incident of any of them. */
@@ -260,7 +265,7 @@ const JUDGES: readonly Judge[] = [
   ownLogFirst,
   anyIncident,
   ownLog,
-  lastResortAndSignal,
+  lastResortAndExit,
   ownExit,
 ];
 

@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'vitest';
+import { readJobLog } from '../../src/job-log/read-job-log.ts';
+
+/** What a log says in the words of a failure and does not mean by it: no cause comes of it, or none that is sure. */
+
+const read = (...log: readonly string[]) => {
+  const text = log.join('\n');
+  const asked = { container: 'train', previous: false, requests: 1, bytes: text.length };
+  return readJobLog({ ...asked, text, cut: false }).entries;
+};
+const sure = (...log: readonly string[]) =>
+  read(...log).filter(({ role, lastResort }) => role === 'cause' && !lastResort);
+
+describe('a text of the table within a longer word, or without what its writer puts behind it', () => {
+  test.each([
+    'long_term_window: 48',
+    'short_term_load forecast of the grid',
+    'config lr=0.1 term_owner=a',
+    'term_load: 0.3',
+    'prefetch queue drained via the worker pool',
+    'floating point exception handling enabled',
+    'trap floating point exceptions: on',
+    'host memory usage limit is 80, not reached',
+    'exceeded memory limit of cache, evict oldest',
+    'destination is unreachable node of graph',
+    'file too short: padded',
+    'Preemption detected: no',
+    'Loaded preemption detected callback',
+    'hip out of memory guard on',
+    'championship out of memory. of fans',
+    'signal handler: got sigterm hook installed',
+    'sample nonfree(): invalid pointer',
+    'error code 20: outofmemory of nobody',
+  ])('is no sure cause: %s', line => {
+    expect(sure('epoch 1', line, 'loss 0.1')).toEqual([]);
+  });
+
+  test.each([
+    ['TERM_LOAD: job killed after load exceeds threshold.', 'preempted'],
+    ['TERM_WINDOW: job killed after queue run window closed.', 'preempted'],
+    ['TERM_OWNER: job killed by owner.', 'cancelled'],
+    ['run.sh: line 3:    77 Floating point exception(core dumped) ./a', 'crash'],
+    ['Floating point exception', 'crash'],
+    ['[node:7] Signal: Floating point exception (8)', 'crash'],
+    ['slurmstepd: error: Job 7 exceeded memory limit (9 > 8), being killed', 'host-memory'],
+  ])('and as its writer writes it, is: %s', (line, id) => {
+    expect(sure('epoch 1', line)).toMatchObject([{ id }]);
+  });
+});
+
+describe('an exception that a logger notes', () => {
+  const BY = '2026-01-01 10:00:00,123 INFO sampler - ';
+  test.each([
+    `${BY}MeanSquaredError: 0.031`,
+    `${BY}ValueError: sample 17 skipped`,
+    '[INFO ] client - ConnectionError: refused once, will try it later',
+    'INFO:root:x || KeyError: skipped',
+    'MeanSquaredError: 0.031',
+    'epoch 3 val MeanAbsoluteError: 2.5e-3',
+    'val error: 0.013',
+  ])('is no cause where nothing was raised: %s', line => {
+    expect(read('epoch 1', line, 'loss 0.2')).toEqual([]);
+    const later = 'Traceback (most recent call last):';
+    expect(sure(line, later, "KeyError: 'lr'")).toMatchObject([{ line: 3 }]);
+  });
+
+  test('is one below its traceback, and that of another logger is not', () => {
+    const frames = ['Traceback (most recent call last):', '  File "a.py", line 1, in f', '    f()'];
+    const noted = frames.map(line => `${BY}${line}`);
+    expect(sure(...noted, `${BY}ValueError: bad lr`)).toMatchObject([{ line: 4 }]);
+    expect(sure(...noted, 'x INFO other - ValueError: bad lr')).toEqual([]);
+    const far = Array.from({ length: 21 }, () => `${BY}step`);
+    expect(sure(...noted, ...far, `${BY}ValueError: bad lr`)).toEqual([]);
+  });
+});
+
+describe('words of a machine, its links or its GPUs', () => {
+  const LINES = [
+    'ERROR: XID 79 was seen on GPU two of node',
+    'ERROR: uncorrectable ECC error was seen on this device',
+    'ERROR: NVLink training failed on GPU 2 link 5',
+    'ERROR: NVSwitch fatal error reported on device one here',
+    'error: PCIe link of GPU 2 is degraded to x4 width',
+    '[ERROR] row remapping failure is pending on GPU 5',
+    'ERROR: GPU at 0000:3b:00.0 requires reset before it can be used',
+    'ERROR: GPU health check failed: 1 of 8 GPUs unhealthy on node',
+    'fatal: the driver of the GPU does not answer any more',
+    '[error] GPU 3 of this node is lost and wants a reboot',
+    'ERROR: IB port mlx5_3 is down on this node',
+  ];
+  test.each(LINES)('are not blamed on the program: %s', line => {
+    const unknown = { role: 'cause', layer: 'unknown', action: 'watch', line: 2 };
+    expect(read('epoch 1', line)).toMatchObject([{ ...unknown, lastResort: true }]);
+    expect(read('epoch 1', line, 'Aborted (core dumped)')[0]).toMatchObject(unknown);
+  });
+
+  test.each([
+    ['RuntimeError: GPU 3 is lost to this node', 'unknown'],
+    ['RuntimeError: the NVLink of rank 3 failed', 'unknown'],
+    ['KeyError: nvlink', 'application'],
+    ['RuntimeError: link down-projection is not square', 'application'],
+    ['RuntimeError: this kernel needs a Hopper GPU', 'configuration'],
+  ])('nor where they were raised: %s', (line, layer) => {
+    expect(read('Traceback (most recent call last):', line)).toMatchObject([{ layer }]);
+  });
+});
+
+test.each([
+  'no checkpoint found, starting from scratch',
+  'unknown tokens: 13 of them',
+  'INFO no gpu devices found on host, using cpu',
+])('what a program only notes as it begins is no cause: %s', line => {
+  expect(read('begin', line, 'loss 0.2')).toEqual([]);
+});

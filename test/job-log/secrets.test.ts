@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import { readJobLog } from '../../src/job-log/read-job-log.ts';
+import { withoutSecrets } from '../../src/job-log/secrets.ts';
+
+const OUT = '(left out)';
+
+test.each([
+  ['api_key: hunter2', `api_key: ${OUT}`],
+  ['AWS_SECRET_ACCESS_KEY: hunter2', `AWS_SECRET_ACCESS_KEY: ${OUT}`],
+  ['password:  hunter2 x', `password:  ${OUT} x`],
+  ['secret => hunter2', `secret => ${OUT}`],
+  ['DB_PWD=hunter2', `DB_PWD=${OUT}`],
+  ['pwd=hunter2 failed', `pwd=${OUT} failed`],
+  ['MYSQL_PASS=hun,ter;2)x y', `MYSQL_PASS=${OUT} y`],
+  ['passphrase=hunter2', `passphrase=${OUT}`],
+  ['private_key: hunter2', `private_key: ${OUT}`],
+  ['AccountKey=hunter2==', `AccountKey=${OUT}`],
+  ["export TOKEN=$'hunter 2'", `export TOKEN=${OUT}`],
+  ['hf-token: hunter2', `hf-token: ${OUT}`],
+  [String.raw`{"password":"it\"hunter2","a":1}`, `{"password":${OUT},"a":1}`],
+  [
+    String.raw`{"msg":"{\"password\":\"hunter 2\",\"a\":1}"}`,
+    String.raw`{"msg":"{\"password\":${OUT},\"a\":1}"}`,
+  ],
+  ['password="hunter 2', `password=${OUT}`],
+  ['train.py: error: unrecognized arguments: --wandb-token hunter2', undefined],
+  ['run --password hunter2 --lr 1', `run --password ${OUT} --lr 1`],
+  ['args: ["--hf-token", "hunter2"]', `args: ["--hf-token", ${OUT}]`],
+  ['curl -u me:hunter2 x', `curl -u me:${OUT} x`],
+  ['postgresql://u:hunter2@db/x', `postgresql://u:${OUT}@db/x`],
+  ['redis://:hunter2@r:6379', `redis://:${OUT}@r:6379`],
+  ['mongodb+srv://u:p@hunter2@h/x', `mongodb+srv://u:${OUT}@h/x`],
+  ['https://u:p/hunter2@h', `https://u:${OUT}@h`],
+  ['https://hunter2@github.com/x', `https://${OUT}@github.com/x`],
+  ['https://x/c?sv=1&sig=hunter2&x=1', `https://x/c?sv=1&sig=${OUT}&x=1`],
+  ['Bearer hunter2.abc failed', `Bearer ${OUT} failed`],
+  ['Authorization: hunter2', `Authorization: ${OUT}`],
+  ['{"Authorization": "Bearer hunter2"}', `{"Authorization": "Bearer ${OUT}"}`],
+  ['-----BEGIN RSA PRIVATE KEY-----\\nhunter2', `-----BEGIN RSA PRIVATE KEY-----${OUT}`],
+  ['hunter2A'.repeat(8), '(a line that may be of a key)'],
+  ['with hf_hunter2hunter2hunter2 it fails', `with ${OUT} it fails`],
+  ['+++++ curl hunter2', '(a line of a shell that may hold a secret)'],
+])('%s', (line, without) => {
+  const said = withoutSecrets(line);
+  expect(said).not.toContain('hunter2');
+  if (without !== undefined) expect(said).toBe(without);
+});
+
+test.each([
+  'ValueError: bad token',
+  'Unexpected token: expected ]',
+  'max_tokens=4096 pad_token_id=0 tokenizer=gpt2 num_tokens: 12',
+  '--tokenizer gpt2 --max-tokens 12',
+  'PWD=/root OLDPWD=/x',
+  'git+https://github.com/org/repo@main',
+  'ssh://git@github.com/x',
+  'https://host:8080/path@x y',
+  'forward_pass: 3.2 ms',
+  'KeyError: "token"',
+])('what is no secret stays: %s', line => expect(withoutSecrets(line)).toBe(line));
+
+test('a line made to be slow is read at once, and its secret is left out', () => {
+  const parts = ['token: ', '--token ', '://', 'a://b:', 'password="', 'secret_', '_pass', 'a:b@'];
+  for (const part of parts) {
+    const line = `${part.repeat(4_000)} password=hunter2`;
+    expect(withoutSecrets(line), part).not.toContain('hunter2');
+  }
+});
+
+test('whatever is quoted of a log goes through it', () => {
+  const of = (...log: readonly string[]) => {
+    const text = log.join('\n');
+    const asked = { container: 'train', previous: false, requests: 1, bytes: text.length };
+    return JSON.stringify(readJobLog({ ...asked, text, cut: false }));
+  };
+  expect(of('x', 'RuntimeError: cannot connect postgresql://u:hunter2@db/x')).not.toContain('hunt');
+  expect(of('x', 'login failed, api_key: hunter2')).not.toContain('hunter2');
+});
