@@ -2,7 +2,7 @@ import type { ClusterPods } from '../contract/cluster-view.ts';
 import { PEER_LOG_BYTES_MAX, PEER_LOG_LINES_MAX } from '../contract/limits.ts';
 import { present, type Reading } from '../contract/reading.ts';
 import type { StackLog } from '../contract/stack-log.ts';
-import { hasRun, type StuckPart, stuckParts } from '../contract/stuck-stack.ts';
+import { hasRun, isInitRunning, type StuckPart, stuckParts } from '../contract/stuck-stack.ts';
 import { readStackLog } from '../job-log/stack-log.ts';
 import type { ApiServer } from './http.ts';
 import { fetchedLog } from './pod-log.ts';
@@ -45,7 +45,8 @@ async function stackLog(
       return readStackLog({ part: pod.part, container: name, init, previous, ...read });
     });
   // The kubelet gives the last run of a container that waits for its next, asked either way.
-  const areTwo = state === 'running' && endedBefore !== undefined;
+  const isOfNow = container !== undefined && (loops || isInitRunning(container));
+  const areTwo = state === 'running' && endedBefore !== undefined && isOfNow;
   const first = await logOf(areTwo && loops);
   const isEnough = first.ok ? first.value.cause !== undefined : first.reason === 'no_permission';
   if (!areTwo || isEnough) return first;

@@ -5,7 +5,7 @@ import { STACK_PARTS } from './cluster-view.ts';
 export interface StuckPart {
   readonly pod: StackPod;
   readonly container: ClusterContainer | undefined;
-  /** It ends and is started again; else it waits, or cannot start. */
+  /** It ends and is started again; else it waits, cannot start, or runs and is not ready. */
   readonly loops: boolean;
 }
 
@@ -57,10 +57,12 @@ const waits = ({ container, loops }: StuckPart): number =>
 const stuckContainer = (pod: StackPod, readAt: string | undefined): ClusterContainer | undefined =>
   pod.containers.find(({ state, reason }) => state === 'waiting' && !BEGINS.test(reason)) ??
   pod.containers.find(container => loopsIn(pod, container, readAt)) ??
-  pod.containers.find(
-    ({ init, sidecar, state }) =>
-      init && !sidecar && state === 'running' && pod.phase === 'Pending',
-  );
+  pod.containers.find(container => pod.phase === 'Pending' && isInitRunning(container)) ??
+  pod.containers.find(container => isUnready(container, readAt));
+
+/** One that runs before the pod's own, and ends. */
+export const isInitRunning = ({ init, sidecar, state }: ClusterContainer): boolean =>
+  init && !sidecar && state === 'running';
 
 /** What every container says while it comes up, and one that waits for the init containers. */
 const BEGINS = /^(?:|ContainerCreating|PodInitializing)$/;
@@ -85,10 +87,17 @@ function loopsIn(
   const lastMs = between(endedBefore?.startedAt, endedBefore?.finishedAt);
   const isReady = init || ready !== false;
   if ((lastMs ?? 0) > (isReady ? WELL_MS : START_MS)) return false;
-  if (!isReady) return true;
   const ownMs = between(startedAt, readAt);
+  if (!isReady) return ownMs === undefined || ownMs <= START_MS;
   return ownMs !== undefined && ownMs < Math.min(2 * (lastMs ?? WELL_MS) + MARGIN_MS, WELL_MS);
 }
+
+/** Whether it runs for longer than any start takes and is not ready: no run before it tells why. */
+const isUnready = (container: ClusterContainer, readAt: string | undefined): boolean =>
+  container.state === 'running' &&
+  !isInitRunning(container) &&
+  container.ready === false &&
+  (between(container.startedAt, readAt) ?? 0) > START_MS;
 
 /** A daemon never ends of itself, an init container well; what no runtime knew of any more was a reboot's. */
 const hasFailed = (end: ContainerEnd | undefined, init: boolean): boolean =>

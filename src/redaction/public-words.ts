@@ -1,3 +1,4 @@
+import { hookWords } from '../contract/hook-words.ts';
 import type { Names } from './names.ts';
 
 /**
@@ -90,16 +91,17 @@ export const deviceSetting = (value: string): string => (DEVICES.test(value) ? v
 export const WITHHELD = '(withheld)';
 
 /**
- * What a free text may say of itself: words of NVIDIA's runtime, the kubelet and the kernel, and
- * what names a GPU. Rules look for some of them.
+ * What a free text may say of itself, beside what NVIDIA's runtime says in it: words of the kubelet and the
+ * kernel, and what names a GPU. Rules look for some of them.
  */
 const PUBLIC_PHRASES =
-  /nvidia-container-cli|nvml error|driver\/library version(?: mismatch)?|libcuda|unresolvable CDI|out of memory|exit code \d{1,3}\b|\bS?Xid\b[^a-z0-9]{0,4}\d{1,5}\b|\bGPU-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}(?:\.[0-7])?\b|insufficient nvidia\.com\/gpu\b|ephemeral-storage|back-off restarting|failed to pull image/gi;
+  /out of memory|exit code \d{1,3}\b|\bS?Xid\b[^a-z0-9]{0,4}\d{1,5}\b|\bGPU-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}(?:\.[0-7])?\b|insufficient nvidia\.com\/gpu\b|ephemeral-storage|back-off restarting|failed to pull image/gi;
 const PHRASES_MAX = 6;
 
 /** Free text of others is withheld; what of it is public vocabulary is named. */
 export function withheld(text: string): string {
   if (text === '') return '';
-  const said = [...new Set(text.match(PUBLIC_PHRASES))].slice(0, PHRASES_MAX);
+  const phrases = [hookWords(text) ?? [], text.match(PUBLIC_PHRASES) ?? []].flat();
+  const said = [...new Set(phrases)].slice(0, PHRASES_MAX);
   return said.length === 0 ? '(text withheld)' : `(text withheld; it says: ${said.join('; ')})`;
 }

@@ -93,11 +93,12 @@ test('where neither tells, the run that is has the last word', async () => {
   });
 });
 
-const runsAgain = () => {
-  const at = (secondsAgo: number) => new Date(Date.now() - secondsAgo * 1_000).toISOString();
-  const run = { ...ENDED.terminated, startedAt: at(40), finishedAt: at(11) };
+const runsAgain = (forSeconds = 1) => {
+  const at = (secondsAgo: number) =>
+    new Date(Date.now() - (forSeconds + secondsAgo) * 1_000).toISOString();
+  const run = { ...ENDED.terminated, startedAt: at(40), finishedAt: at(10) };
   return driver(
-    { running: { startedAt: at(1) } },
+    { running: { startedAt: at(0) } },
     { ready: false, lastState: { terminated: run }, restartCount: 4 },
   );
 };
@@ -115,6 +116,14 @@ test('where neither of its runs tells, the last word is that of the run that has
   says(previous => `2026-03-01T11:01:00Z ${previous ? 'Caught signal' : 'starts'}\n`);
   expect(await stackOf()).toMatchObject({
     value: { previous: true, text: 'Caught signal', requests: 2 },
+  });
+});
+
+test('of one that has long got over the run before, that tells nothing', async () => {
+  api.put('pods', runsAgain(7_200));
+  says(previous => (previous ? HEADERS : '2026-03-01T11:01:00Z serves\n'));
+  expect(await stackOf()).toMatchObject({
+    value: { previous: false, text: 'serves', requests: 1 },
   });
 });
 

@@ -237,6 +237,26 @@ describe('the GPU stack of a node', () => {
         'runs again after its end',
       ],
       [
+        'began by a clock of its own and is not ready',
+        again(-7_200, run(1, -7_190), false),
+        'runs again after its end, exit code 1',
+      ],
+      [
+        'has been running for a month after one failure, and is not ready',
+        again(2_592_000, run(10, 2_592_010), false),
+        'runs and is not ready',
+      ],
+      [
+        'is not ready within any time that a start takes',
+        again(1_801, undefined, false),
+        'runs and is not ready',
+      ],
+      [
+        'is a sidecar that is not ready',
+        { ...again(1_801, undefined, false), sidecar: true },
+        'runs and is not ready',
+      ],
+      [
         'ran before for a time that nobody knows',
         again(400, { exitCode: 1, reason: 'Error', message: '' }),
         'runs again after its end, exit code 1',
@@ -260,6 +280,7 @@ describe('the GPU stack of a node', () => {
 
     test.each<readonly [string, Partial<ClusterContainer>]>([
       ['runs for the first time', first],
+      ['still comes up', again(1_799, undefined, false)],
       ['failed an hour ago', again(3_500, run(1, 3_600))],
       ['waited for its driver at boot and now goes on', again(40, run(2, 45))],
       ['goes on until the kubelet forgets', again(601, run(500, 602))],

@@ -193,7 +193,7 @@ test.each(['zz-secret-pod', 'zz-secret-ns/zz-secret-pod', POD, `${NAMESPACE}/${P
     // The words that the verdict rests on are NVIDIA's runtime's own: they stay.
     expect(failure.structuredContent).toMatchObject({
       pod: { namespace: NAMESPACE, pod: POD, uid: UID },
-      containers: [{ message: '(text withheld; it says: nvidia-container-cli; nvml error)' }],
+      containers: [{ message: '(text withheld; it says: nvidia-container-cli: nvml error)' }],
     });
   },
 );

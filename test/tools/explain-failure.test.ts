@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ClusterPod, ClusterView, ContainerEnd } from '../../src/contract/cluster-view.ts';
 import { missing, present } from '../../src/contract/reading.ts';
+import { withheld } from '../../src/redaction/public-words.ts';
 import { loadMachine, machineFrom } from '../../src/simulation/machine.ts';
 import { explainFailure } from '../../src/tools/catalog/explain-failure.ts';
 import { FailureAnswer } from '../../src/tools/support/failure-answer.ts';
@@ -127,6 +128,50 @@ describe('explain_failure', () => {
   const created = (reason: string, message: string) =>
     aPod({ phase: 'Pending', containers: [aContainer({ state: 'waiting', reason, message })] });
 
+  const RUNC = 'OCI runtime create failed: runc create failed: unable to start container process: ';
+  const FORGED = 'nvidia-container-cli: initialization error: nvml error';
+  /** Words of a tenant or of a registry in messages of the runtime, as containerd, runc and the kubelet write them. */
+  const OF_OTHERS: readonly (readonly [string, string])[] = [
+    ['a command with a blank', `${RUNC}exec: "my ${FORGED}": executable file not found in $PATH`],
+    ['a path that is told twice', `${RUNC}exec: "/${FORGED}": stat /${FORGED}: no such file`],
+    [
+      'a path with a quote in it',
+      `${RUNC}exec: "/a\\" ${FORGED}": stat /a" ${FORGED}: no such file`,
+    ],
+    [
+      'a folder to work in',
+      `${RUNC}chdir to cwd ("/${FORGED}") set in config.json failed: not found`,
+    ],
+    ['a command that a bound has cut', `${RUNC}exec: "/${FORGED} and so on…`],
+    [
+      'a user of an image',
+      `${RUNC}unable to find user ${FORGED}: no matching entries in passwd file`,
+    ],
+    [
+      'a user who is no number',
+      `container has runAsNonRoot and image has non-numeric user (${FORGED}), cannot verify`,
+    ],
+    [
+      'the name of an image that is told twice',
+      'failed to pull and unpack image "x/libcuda-app:1": failed to resolve reference "x/libcuda-app:1": x/libcuda-app:1: not found',
+    ],
+    [
+      'an answer of a registry',
+      `Failed to pull image "x/y:1": failed to resolve reference "x/y:1": unexpected status: ${FORGED}`,
+    ],
+    ['the name of a repository', 'reading manifest latest in x.io/nvidia-container-cli: denied'],
+    ['a key that is not there', 'couldn’t find key nvidia-container-cli in ConfigMap libcuda/nvml'],
+    [
+      'what a container requires of a driver',
+      `${RUNC}stderr: nvidia-container-cli: requirement error: unsatisfied condition: cuda>=99`,
+    ],
+    [
+      'which GPU a container asks for',
+      `${RUNC}stderr: nvidia-container-cli: device error: GPU-x: unknown device`,
+    ],
+    ['which of them a bound has cut', `${RUNC}stderr: nvidia-container-cli: re…`],
+  ];
+
   test.each([
     ['a program’s last words', ended({ message: HOOK }), {}],
     ['a probe’s output', ended({}), kubelets('Unhealthy', `Readiness probe failed: ${HOOK}`)],
@@ -150,6 +195,15 @@ describe('explain_failure', () => {
     expect((await explained('dgx-h100', pod, changed)).fault).not.toBe('driver');
   });
 
+  test.each(OF_OTHERS)('%s proves nothing of the driver, told or redacted', async (_, message) => {
+    for (const said of [message, withheld(message)]) {
+      const end = ended({ reason: 'StartError', exitCode: 128, message: said });
+      expect((await explained('dgx-h100', end)).fault).toBe('configuration');
+      const event = kubelets('Failed', `Error: ${said}`);
+      expect((await explained('dgx-h100', created('', ''), event)).fault).not.toBe('driver');
+    }
+  });
+
   test.each([
     [
       'the end of one that did not start',
@@ -158,6 +212,18 @@ describe('explain_failure', () => {
     ],
     ['an event', created('', ''), kubelets('Failed', `Error: ${HOOK}`)],
     ['a sandbox', created('', ''), kubelets('FailedCreatePodSandBox', HOOK)],
+    [
+      'words that a bound has cut',
+      ended({ reason: 'StartError', message: `${RUNC}stderr: nvidia-container-cli: initiali…` }),
+      {},
+    ],
+    ['words beside a quoted name', created('', ''), kubelets('Failed', `start "nvidia": ${HOOK}`)],
+    ['redacted words', ended({ reason: 'StartError', message: withheld(HOOK) }), {}],
+    [
+      'CDI',
+      created('CreateContainerError', 'CDI injection: unresolvable CDI devices nvidia.com/gpu=0'),
+      {},
+    ],
   ])('the runtime’s own words do, by %s', async (_what, pod, changed) => {
     expect(await explained('dgx-h100', pod, changed)).toMatchObject({
       ...{ fault: 'driver', confidence: 'high', action: 'fix_configuration' },

@@ -9,7 +9,13 @@ import type { Evidence } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { known, reasonWords } from '../../contract/reading.ts';
-import { hasRun, partAwaitedBy, type StuckPart, stuckParts } from '../../contract/stuck-stack.ts';
+import {
+  hasRun,
+  isInitRunning,
+  partAwaitedBy,
+  type StuckPart,
+  stuckParts,
+} from '../../contract/stuck-stack.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import { type Clue, nodeClue } from '../clue.ts';
 import { rule } from '../rule.ts';
@@ -106,14 +112,15 @@ const wordsOf = ({ log }: StackPod) => {
 };
 
 /** `container nvidia-driver-ctr CrashLoopBackOff, exit code 1`, and what the runtime says of it. */
-function stateOf(
-  { name, init, state, reason, message, ended, endedBefore }: ClusterContainer,
-  { loops }: Pick<StuckPart, 'loops'>,
-): string {
-  const exit = ended ?? endedBefore;
+function stateOf(container: ClusterContainer, { loops }: Pick<StuckPart, 'loops'>): string {
+  const { name, init, state, reason, message, ended, endedBefore } = container;
+  const goesOn = state === 'running' && !loops;
+  // A run that goes on has got over the end of the one before it.
+  const exit = ended ?? (goesOn ? undefined : endedBefore);
   // The kubelet says of it how long it waits, and names the pod again.
   const words = (reason === 'CrashLoopBackOff' ? '' : message) || exit?.message;
-  const doing = loops ? 'runs again after its end' : 'waits';
+  const waits = isInitRunning(container) ? 'waits' : 'runs and is not ready';
+  const doing = goesOn ? waits : 'runs again after its end';
   return [
     `${init ? 'init container' : 'container'} ${name} ${state === 'running' ? doing : reason || 'has ended'}`,
     ...(exit && exit.exitCode !== 0 ? [`exit code ${exit.exitCode}`] : []),
@@ -182,7 +189,8 @@ function adviceFor({ pod, container, loops }: StuckPart): string {
       ? 'There is no such driver image: its tag names driver version, kernel and OS of the node. Choose a version that is published for them, or check the pull secret.'
       : 'Check the tag, the registry and the pull secret of its image.';
   }
-  if (container?.init && container.state === 'running' && !loops) {
+  const goesOn = container?.state === 'running' && !loops;
+  if (goesOn && isInitRunning(container)) {
     const part = partAwaitedBy(container);
     return (
       HOLDS[container.name] ??
@@ -194,7 +202,7 @@ function adviceFor({ pod, container, loops }: StuckPart): string {
   if (/CreateContainer|RunContainer|ContainerCannotRun|StartError/.test(reason)) {
     return 'The runtime could not start it: mostly the runtime class nvidia or its hook is not set up on the node. See the container toolkit.';
   }
-  if (pod.part === 'driver' && container) {
+  if (pod.part === 'driver' && container && !goesOn) {
     return 'Read the log of its driver container: mostly a kernel without headers, nouveau or another driver that is loaded, or Secure Boot with an unsigned module.';
   }
   return container

@@ -15,7 +15,7 @@ interface Bounds {
   readonly busyPercent: number;
   readonly memoryBusyPercent: number;
   readonly powerShare: number;
-  readonly smActivePercent: number;
+  readonly smActivePercent?: number;
 }
 
 /**
@@ -26,14 +26,13 @@ export const ALONE: Bounds = {
   busyPercent: THRESHOLDS.waitingBusyPercent.value,
   memoryBusyPercent: THRESHOLDS.waitingMemoryPercent.value,
   powerShare: THRESHOLDS.waitingPowerShare.value,
-  smActivePercent: 100,
 };
 
 /**
  * Of nearly all GPUs of a job over several looks the same is said sooner: that they do alike is a sign by
- * itself, and that all wait accuses none of them. Each bound is wider, so that no node says what its job denies.
+ * itself, and that all wait accuses none of them.
  */
-export const ALL_ALIKE: Bounds = {
+const ALL_ALIKE: Bounds = {
   busyPercent: THRESHOLDS.fullLoadPercent.value,
   memoryBusyPercent: THRESHOLDS.allWaitMemoryPercent.value,
   powerShare: THRESHOLDS.allWaitPowerShare.value,
@@ -45,4 +44,8 @@ export const isWaiting = (load: Load, bounds: Bounds): boolean =>
   (load.busyPercent ?? 0) >= bounds.busyPercent &&
   (load.memoryBusyPercent ?? 100) < bounds.memoryBusyPercent &&
   (load.powerShare ?? 1) < bounds.powerShare &&
-  (load.smActivePercent ?? 0) < bounds.smActivePercent;
+  (bounds.smActivePercent === undefined || (load.smActivePercent ?? 0) < bounds.smActivePercent);
+
+/** Of a GPU of a job: by either of the bounds, so that no job denies what its node says. */
+export const waitsInJob = (load: Load): boolean =>
+  isWaiting(load, ALL_ALIKE) || isWaiting(load, ALONE);

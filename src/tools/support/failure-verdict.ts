@@ -1,5 +1,6 @@
 import type { ContainerEnd } from '../../contract/cluster-view.ts';
 import type { Blame } from '../../contract/finding.ts';
+import { hookWords } from '../../contract/hook-words.ts';
 import { JOB_WENT_ON_MS } from '../../contract/limits.ts';
 import { CONTAINER_FINDING } from '../../findings/support/container-faults.ts';
 import type { Incident } from '../../xid/events.ts';
@@ -51,10 +52,6 @@ const TAKEN_AWAY =
 /** Reasons for which the runtime speaks, and no program of the pod's has run: kubelet, events/event.go; containerd, StartError. */
 const OF_RUNTIME =
   /^(?:Failed|FailedCreatePodSandBox|CreateContainer\w*|RunContainerError|ContainerCannotRun|StartError)$/;
-/** Words of the NVIDIA runtime's hook when the driver cannot serve a container. */
-const HOOK_WORDS =
-  /nvidia-container-cli|nvml error|driver\/library version|libcuda|unresolvable CDI/i;
-
 /** It runs, and a container of it does not see the GPUs that it was given. */
 const seesNoGpu: Judge = ({ pod, end, findings }) => {
   const found = findings.find(
@@ -153,7 +150,7 @@ const neverStarted: Judge = ({ pod, container, podEvents, end }) => {
     NEVER_STARTED.test(one),
   );
   const event = podEvents.find(one => one.type === 'Warning' && NEVER_STARTED.test(one.reason));
-  const hook = hookWords([end, waiting, ...(end ? [] : podEvents)]);
+  const hook = hookMessage([end, waiting, ...(end ? [] : podEvents)]);
   if (reason === undefined && !(event && !end) && hook === undefined) return undefined;
   const words = hook ?? waiting?.message ?? (pod.message || event?.message) ?? '';
   return {
@@ -171,16 +168,12 @@ const neverStarted: Judge = ({ pod, container, podEvents, end }) => {
   };
 };
 
-/** What the runtime says of its hook: what is quoted is the name of an image, a command or a volume. */
-const hookWords = (
+/** The message in which the NVIDIA runtime says why it could not serve the container. */
+const hookMessage = (
   said: readonly ({ readonly reason: string; readonly message: string } | undefined)[],
 ): string | undefined =>
-  said.find(
-    one =>
-      one &&
-      OF_RUNTIME.test(one.reason) &&
-      HOOK_WORDS.test(one.message.replaceAll(/"[^"\s]*"/g, '""')),
-  )?.message;
+  said.find(one => one && OF_RUNTIME.test(one.reason) && hookWords(one.message) !== undefined)
+    ?.message;
 
 const outOfMemory: Judge = ({ end }) => {
   if (end?.reason !== 'OOMKilled') return undefined;

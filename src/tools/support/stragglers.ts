@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { Action, Blame, Confidence } from '../../contract/finding.ts';
 import { median } from '../../findings/support/neighbours.ts';
 import { THRESHOLDS } from '../../findings/support/thresholds.ts';
-import { ALL_ALIKE, isWaiting } from '../../findings/support/waiting.ts';
+import { waitsInJob } from '../../findings/support/waiting.ts';
 import type { PaceGpu } from '../pace.ts';
 import { nicRemarks, nicSuspects } from './nic-suspects.ts';
 import {
@@ -335,4 +335,4 @@ function withoutStraggler(gpus: readonly JobGpu[]): PaceJudgement & Pick<JobPace
 }
 
 const waitsAsAll = (gpu: JobGpu): boolean =>
-  isWaiting({ ...gpu, busyPercent: busyOf(gpu), powerShare: powerShare(gpu) }, ALL_ALIKE);
+  waitsInJob({ ...gpu, busyPercent: busyOf(gpu), powerShare: powerShare(gpu) });
