@@ -91,8 +91,8 @@ export async function findTargetJob(
   if (isPlaced) return job;
   if (word.of === 'pod' && pods.length === 0) throw await noSuchPod(api, word.name, signal);
   // kubectl takes a bare word for a kind.
-  const described = word.of === 'workload' ? target : `pod/${word.name}`;
-  throw withoutNode({ target, described }, job, {
+  const podOrWorkload = word.of === 'workload' ? target : `pod/${word.name}`;
+  throw withoutNode({ target, podOrWorkload }, job, {
     object,
     warning: told.ok ? told.value.warning : undefined,
   });
@@ -100,11 +100,11 @@ export async function findTargetJob(
 
 /** Nothing to look at: no pods, or none that has a node. */
 function withoutNode(
-  { target, described }: { readonly target: string; readonly described: string },
+  { target, podOrWorkload }: { readonly target: string; readonly podOrWorkload: string },
   { namespace, pods }: TargetJob,
   { object, warning }: { readonly object: Json | undefined; readonly warning: string | undefined },
 ): ClusterError {
-  const hint = shell`kubectl describe ${described} -n ${namespace}`;
+  const hint = shell`kubectl describe ${podOrWorkload} -n ${namespace}`;
   if (pods.length > 0) {
     const [why] = pods.flatMap(({ waitsFor }) => waitsFor ?? []);
     const count = `${pods.length} of ${pods.length} pending${why === undefined ? '' : ': '}`;

@@ -16,7 +16,7 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
     '--link prints an address to click, --write changes the file: leave out one',
   'MADE could not be removed: CAUSE':
     'the file may be cut off: remove it by hand before it is taken for a bundle',
-  'NAMED was not changed: MESSAGE':
+  'SHOWN was not changed: MESSAGE':
     'nothing was written; mend what the cause names, or paste what is printed above',
   'TARGET runs on no node': 'kubectl describe TARGET says why none was found for it',
   'bundle PATH could not be read: CAUSE': 'ls -l PATH: does it exist, may you read it?',
