@@ -445,22 +445,25 @@ describe('what an admin lets be added to pods of jobs', () => {
     }
     // What Pod Security would refuse before the policy does.
     await enforce('baseline', 'restricted');
-    const asRoot = { runAsUser: 0, runAsGroup: 7, capabilities: { drop: ['NET_RAW'] } };
-    await create(jobPod('restricted', 'rooted', asRoot));
-    await runs('restricted', 'rooted');
-    const rooted = await ownOf('rooted');
-    expect(rooted.securityContext).toMatchObject(asRoot);
-    const tried = (more: object) =>
-      dryRun('rooted', { ...rooted, securityContext: { ...rooted.securityContext, ...more } });
-    for (const drop of [['NET_RAW'], ['ALL']]) {
-      expect((await tried({ capabilities: { drop } })).code).toBe(0);
+    try {
+      const asRoot = { runAsUser: 0, runAsGroup: 7, capabilities: { drop: ['NET_RAW'] } };
+      await create(jobPod('restricted', 'rooted', asRoot));
+      await runs('restricted', 'rooted');
+      const rooted = await ownOf('rooted');
+      expect(rooted.securityContext).toMatchObject(asRoot);
+      const tried = (more: object) =>
+        dryRun('rooted', { ...rooted, securityContext: { ...rooted.securityContext, ...more } });
+      for (const drop of [['NET_RAW'], ['ALL']]) {
+        expect((await tried({ capabilities: { drop } })).code).toBe(0);
+      }
+      for (const more of [{ capabilities: {} }, { runAsGroup: 0 }, { runAsGroup: null }]) {
+        expect((await tried(more)).stderr, JSON.stringify(more)).toMatch(
+          /ephemeralContainers\.targetContainerName/,
+        );
+      }
+    } finally {
+      await enforce('restricted', 'restricted');
     }
-    for (const more of [{ capabilities: {} }, { runAsGroup: 0 }, { runAsGroup: null }]) {
-      expect((await tried(more)).stderr, JSON.stringify(more)).toMatch(
-        /ephemeralContainers\.targetContainerName/,
-      );
-    }
-    await enforce('restricted', 'restricted');
     const ran = await triage('restricted', 'train-0', '--redact-names', '-o', 'json');
     expect(ran.code, ran.stderr).toBe(0);
     await kubectl([

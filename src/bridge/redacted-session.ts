@@ -63,6 +63,7 @@ function redactedSession(
 ): Session {
   const { clusterView, commandWords } = session;
   const { text } = known;
+  known.keep(session.target);
   const told = <Told>(promise: Promise<Told>) =>
     promise.catch((error: unknown) => {
       throw known.error(error);

@@ -29,7 +29,7 @@ declare const GPU_MCP_COMMIT: string | undefined;
 declare const GPU_MCP_EXECUTABLE: boolean | undefined;
 
 const code = await runCommandLine(process.argv.slice(2), {
-  // To open it loads a part of Node that most commands do not need.
+  // To open it loads a part of Node that most commands do not need; on a terminal it is opened all the same.
   get stdin() {
     return process.stdin;
   },

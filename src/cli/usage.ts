@@ -28,15 +28,19 @@ export function usageError(
   line: readonly string[],
 ): UsageError {
   const flags = Object.keys(command?.flags ?? {}).map(dashed);
-  const unknown = unknownArguments(message);
+  const unknown = unknownArguments(message, line);
   const [ofKubectl] = unknown.filter(name => name in NOT_OURS);
   if (ofKubectl !== undefined) {
     return new UsageError(`--${ofKubectl} is refused: ${NOT_OURS[ofKubectl]}`, howTo(command));
   }
   const unexpected = unknown.filter(name => isWord(name, line));
   if (unexpected.length > 0) {
-    const named = unexpected.map(word => `"${plainText(word, 40)}"`).join(', ');
-    return new UsageError(`unexpected argument ${plainText(named, 120)}`, howTo(command));
+    const words = unexpected.map(word => `"${plainText(word, 40)}"`).join(', ');
+    const named = plainText(words, 120);
+    return new UsageError(
+      unexpected.length === 1 ? `unexpected argument ${named}` : `unexpected arguments ${named}`,
+      howTo(command),
+    );
   }
   if (unknown.length > 0) {
     const named = unknown.map(name => `--${name}`).join(', ');
@@ -74,12 +78,13 @@ export function usageError(
 const isWord = (name: string, line: readonly string[]): boolean =>
   line.includes(name) && !line.some(word => word.startsWith(`--${name}`));
 
-/** yargs names an unknown flag twice, with dashes and in camel case: the second is left out. */
-function unknownArguments(message: string): readonly string[] {
+/** yargs names an unknown flag twice, with dashes and in camel case: the second is left out, where nobody wrote it. */
+function unknownArguments(message: string, line: readonly string[]): readonly string[] {
   const names = /^Unknown arguments?: (.+)$/.exec(message)?.[1]?.split(', ') ?? [];
   const camel = (name: string) =>
     name.replace(/-(.)/g, (_dash, letter: string) => letter.toUpperCase());
-  return names.filter(name => !names.some(other => other !== name && camel(other) === name));
+  const isEcho = (name: string) => names.some(other => other !== name && camel(other) === name);
+  return names.filter(name => isWord(name, line) || !isEcho(name));
 }
 
 function invalidChoice(message: string) {

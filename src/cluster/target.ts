@@ -90,16 +90,21 @@ export async function findTargetJob(
     (gone.ok && gone.value.some(({ node }) => node !== undefined));
   if (isPlaced) return job;
   if (word.of === 'pod' && pods.length === 0) throw await noSuchPod(api, word.name, signal);
-  throw withoutNode(target, job, { object, warning: told.ok ? told.value.warning : undefined });
+  // kubectl takes a bare word for a kind.
+  const podOrWorkload = word.of === 'workload' ? target : `pod/${word.name}`;
+  throw withoutNode({ target, podOrWorkload }, job, {
+    object,
+    warning: told.ok ? told.value.warning : undefined,
+  });
 }
 
 /** Nothing to look at: no pods, or none that has a node. */
 function withoutNode(
-  target: string,
+  { target, podOrWorkload }: { readonly target: string; readonly podOrWorkload: string },
   { namespace, pods }: TargetJob,
   { object, warning }: { readonly object: Json | undefined; readonly warning: string | undefined },
 ): ClusterError {
-  const hint = shell`kubectl describe ${target} -n ${namespace}`;
+  const hint = shell`kubectl describe ${podOrWorkload} -n ${namespace}`;
   if (pods.length > 0) {
     const [why] = pods.flatMap(({ waitsFor }) => waitsFor ?? []);
     const count = `${pods.length} of ${pods.length} pending${why === undefined ? '' : ': '}`;

@@ -65,6 +65,8 @@ export const REAP_AFTER_MS = 1_000;
 /** How long, and how often, the reaper tries: a laptop that wakes up, a VPN that comes back. */
 export const REAP_MS_MAX = 300_000;
 export const REAP_RETRY_MS = 3_000;
+/** How long a create that the API server gave up may still be done behind its answer; below REAP_RETRY_MS. */
+export const LATE_CREATE_MS = 2_500;
 /** What one round of its deletions may take, and how many of them go at once. */
 export const REAP_ROUND_MS_MAX = 5_000;
 export const REAP_AT_ONCE = 16;

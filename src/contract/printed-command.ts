@@ -4,11 +4,21 @@ import { optional } from './optional.ts';
 export const shellWord = (word: string): string =>
   /^[\w@%+:,./-][\w@%+=:,./-]*$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
-/** A command whose words, whatever is in them, are words: all that is put into one goes through here. */
+/**
+ * A command whose words, whatever is in them, are words: all that is put into one goes through here, and
+ * what kubectl is to find in an object: zsh and fish look for files of a name like `{.items[*].spec}`.
+ */
 export const shell = (
   texts: TemplateStringsArray,
   ...words: readonly (string | number)[]
-): string => String.raw({ raw: texts }, ...words.map(word => shellWord(String(word))));
+): string =>
+  String.raw(
+    { raw: texts.map(text => text.replaceAll(BRACED, shellWord)) },
+    ...words.map(word => shellWord(String(word))),
+  );
+
+/** A word of ours as `jsonpath={.spec}`; where it stands in quotes already, no blank is before it. */
+const BRACED = /(?<![^ ])[a-z-]+=\{[^\s';|]*/g;
 
 /** What a printed command carries, so that it asks where its reader asked. */
 export interface CommandWords {

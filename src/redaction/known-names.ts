@@ -10,6 +10,8 @@ import { withheld } from './public-words.ts';
  */
 export interface KnownNames {
   learn(kind: NameKind, ...names: readonly (string | undefined)[]): void;
+  /** The name of a node: it stays, also where somebody's name is a part of it. */
+  keep(node: string): void;
   /** The text with a token for every name that was learnt. */
   text(words: string): string;
   /** Of a text of others, which may hold any name, what everybody knows; where a node alone was named, all of it. */
@@ -29,6 +31,17 @@ const QUOTED = /(?:[^']|'\\'')*'/;
 const NO_NAME =
   /(?<![\w/-]|(?:(?: -[nc]|--(?:namespace|container))[ =]|\b(?:pod|job|container|logs) ))/;
 
+/**
+ * Names of tools, of variables: no name of Kubernetes has a `_`, but files of a kubelet join names by it,
+ * behind a `/` and with digits and a `-` in them. And what NVIDIA calls its resources and labels, and
+ * the namespace in which Kubernetes keeps the leases of nodes.
+ */
+const OF_ALL = [
+  /(?<![\w/.-])[A-Za-z]+(?:_[A-Za-z]+)+(?![\w/-])/,
+  /(?<![\w/.-])nvidia\.com\/(?:gpu|mig)(?:-driver-upgrade-state)?(?![\w-])/,
+  /(?<![\w/.-])kube-node-lease(?![\w-])/,
+].map(({ source }) => source);
+
 /** What a printed command is made of, whatever somebody has called his container: our words, kinds and flags. */
 const OURS = [
   /kubectl gpu-mcp(?: [a-z]+)?(?![\w/-])/,
@@ -41,15 +54,19 @@ const OURS = [
     `'${OWN_FLAG.source}=${QUOTED.source}`,
     `(?<![\\w-])${OWN_FLAG.source}[= ](?:'${QUOTED.source}|[^\\s']+)`,
     '(?<![\\w-])--?[a-z][a-z-]*',
+    ...OF_ALL,
   )
   .join('|');
 
 export function knownNames(names: Names): KnownNames {
   const tokens = new Map<string, string>();
+  const nodes = new Set<string>();
   const text = (words: string): string => {
     if (tokens.size === 0) return words;
     // Of two names that begin alike the longer one is meant, and ours is one, of an image, of a container.
-    const all = [...tokens.keys(), NAME, MANAGED_BY].toSorted((a, b) => b.length - a.length);
+    const all = [...tokens.keys(), ...nodes, NAME, MANAGED_BY].toSorted(
+      (a, b) => b.length - a.length,
+    );
     const either = all.map(name => name.replaceAll(/[^A-Za-z0-9]/g, '\\$&')).join('|');
     const alone = new RegExp(`${OURS}|(?<![A-Za-z0-9])(?:${either})(?![A-Za-z0-9])`, 'g');
     return words.replaceAll(alone, found => tokens.get(found) ?? found);
@@ -85,6 +102,7 @@ export function knownNames(names: Names): KnownNames {
   return {
     ...{ text, error, foreign },
     word: name => tokens.get(name) ?? name,
+    keep: node => void nodes.add(node),
     learn(kind, ...learnt) {
       for (const name of learnt) if (name) tokens.set(name, names.token(kind, name));
     },

@@ -11,6 +11,7 @@ import {
 } from '../cluster/port.ts';
 import { AGENT_EXIT, CONTAINER } from '../contract/labels.ts';
 import {
+  LATE_CREATE_MS,
   POD_GONE_LOOK_MS,
   POD_GONE_MS_MAX,
   POD_LOOK_MS,
@@ -51,6 +52,8 @@ export class Holding implements Held {
   readonly #startReaper: (() => Reaper) | undefined;
   /** Each object, and whether the API server has confirmed its deletion. */
   readonly #objects = new Map<ObjectRef, 'there' | 'ending'>();
+  /** Objects whose create was given up by the API server, and until when it may still be done. */
+  readonly #late = new Map<ObjectRef, AbortSignal>();
   /** Finds the pods that may be among them. */
   readonly #pods: PodQuery | undefined;
   /** Whether their end is watched; else they are only looked at. */
@@ -98,6 +101,7 @@ export class Holding implements Held {
         this.#drop(unknown);
         if (this.#first === nameOf(unknown)) this.#first = null;
       }
+      if (isGivenUp(error)) this.#late.set(unknown, AbortSignal.timeout(LATE_CREATE_MS));
       throw error;
     }
   }
@@ -248,8 +252,12 @@ export class Holding implements Held {
     return [...this.#objects.values()].every(state => state === 'ending');
   }
 
-  /** What nobody has seen, and is not there, was not made: it is not told as deleted. */
+  /**
+   * What nobody has seen, and is not there, was not made: it is not told as deleted. As long as it may
+   * still be made, it is left.
+   */
   #dropGone(object: ObjectRef): void {
+    if (this.#late.get(object)?.aborted === false) return;
     const isUnseen = object.uid === '' && this.#objects.get(object) === 'there';
     if (isUnseen && this.#first === nameOf(object)) this.#first = null;
     this.#drop(object);
@@ -290,3 +298,10 @@ export const isRefusal = (error: unknown): boolean =>
   error.code < 500 &&
   !error.mayBeDone &&
   error.reason !== 'AlreadyExists';
+
+/**
+ * Whether what was asked may be done behind the answer: reasons Timeout (504) and ServerTimeout (500)
+ * of k8s.io/apimachinery/pkg/api/errors/errors.go.
+ */
+const isGivenUp = (error: unknown): boolean =>
+  error instanceof ApiError && (error.code === 504 || error.reason === 'ServerTimeout');

@@ -27,6 +27,9 @@ const WRONG: readonly Case[] = [
   ['help frobnicate', /no command "frobnicate"/, /there are triage, call/],
   // A word too many is no flag.
   ['nodes gpu-node-3', /unexpected argument "gpu-node-3"/, /kubectl gpu-mcp nodes/],
+  ['nodes extra more', /unexpected arguments "extra", "more"$/, /kubectl gpu-mcp nodes/],
+  ['nodes foo-bar fooBar', /unexpected arguments "foo-bar", "fooBar"$/, /kubectl gpu-mcp nodes/],
+  ['nodes --foo-bar', /there is no flag --foo-bar$/, /kubectl gpu-mcp nodes/],
   ['diff a b c', /unexpected argument "c"$/, /kubectl gpu-mcp diff <before> \[after\]/],
   ['nodes --x x', /no flag --x/, /kubectl gpu-mcp nodes/],
   // Flags.

@@ -21,8 +21,20 @@ export function matches(object: Json, namespace: string, query: URLSearchParams)
   const metadata = asJson(object['metadata']);
   if (namespace !== '' && metadata['namespace'] !== namespace) return false;
   const labels = asJson(metadata['labels']);
-  const wanted = (query.get('labelSelector') ?? '').split(',').filter(Boolean);
-  if (!wanted.every(pair => labels[pair.split('=')[0] ?? ''] === pair.split('=')[1])) return false;
+  const wanted = (query.get('labelSelector') ?? '').split(/,(?![^(]*\))/).filter(Boolean);
+  if (!wanted.every(requirement => meets(labels, requirement))) return false;
   const involved = /^involvedObject\.name=(.*)$/.exec(query.get('fieldSelector') ?? '')?.[1];
   return involved === undefined || asJson(object['involvedObject'])['name'] === involved;
+}
+
+/** As k8s.io/apimachinery/pkg/labels parses a requirement: by equality, by a set, by the key alone. */
+function meets(labels: Json, requirement: string): boolean {
+  const [, key = '', not, set] = /^(\S+) (not)?in \((.*)\)$/.exec(requirement) ?? [];
+  if (set !== undefined) {
+    const isIn = key in labels && set.split(',').includes(String(labels[key]));
+    return isIn !== (not !== undefined);
+  }
+  const [name = '', value] = requirement.split('=');
+  if (value !== undefined) return labels[name] === value;
+  return name.startsWith('!') ? !(name.slice(1) in labels) : name in labels;
 }

@@ -230,6 +230,16 @@ describe('what is not there is named', () => {
   });
 });
 
+test.each(['train-0', 'pod/train-0', 'po/train-0'])(
+  'of the pod %s that waits a command is printed that kubectl takes',
+  async word => {
+    put('train-0', '', {});
+    await expect(find(word)).rejects.toMatchObject({
+      hint: 'kubectl describe pod/train-0 -n gpu-mcp',
+    });
+  },
+);
+
 describe('pods that are gone', () => {
   const created = () => {
     api.put('jobs', {

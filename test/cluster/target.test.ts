@@ -84,6 +84,42 @@ describe('a workload', () => {
     expect(await resolve(`${kind}/train`)).toEqual([{ node: 'node-a' }]);
   });
 
+  test.each([
+    [{ key: 'track', operator: 'NotIn', values: ['canary', 'old'] }, 'track notin (canary,old)'],
+    [{ key: 'track', operator: 'In', values: ['stable', 'new'] }, 'track in (stable,new)'],
+    [{ key: 'weight', operator: 'DoesNotExist' }, '!weight'],
+    [{ key: 'stable', operator: 'Exists' }, 'stable'],
+  ])('no pod is taken that %j leaves out', async (expression, told) => {
+    const of = (labels: Json) => ({ metadata: { labels: { app: 'train', ...labels } } });
+    put('train-0', 'node-a', of({ track: 'stable', stable: 'yes' }));
+    put('canary-0', 'node-b', of({ track: 'canary', weight: '5' }));
+    const selector = { matchLabels: { app: 'train' }, matchExpressions: [expression] };
+    api.answer = ({ path }) =>
+      path.endsWith('/deployments/train')
+        ? {
+            code: 200,
+            body: { kind: 'Deployment', metadata: { name: 'train' }, spec: { selector } },
+          }
+        : undefined;
+    expect(await resolve('deploy/train')).toEqual([{ node: 'node-a' }]);
+    const list = api.requests.find(({ path }) => path.endsWith('/pods'));
+    expect(list?.query.get('labelSelector')).toBe(`app=train,${told}`);
+  });
+
+  test('a selector with an operator that is new is not followed in part', async () => {
+    put('train-0', 'node-a');
+    const matchExpressions = [{ key: 'weight', operator: 'Gt', values: ['5'] }];
+    const selector = { matchLabels: { app: 'train' }, matchExpressions };
+    api.answer = ({ path }) =>
+      path.endsWith('/deployments/train')
+        ? {
+            code: 200,
+            body: { kind: 'Deployment', metadata: { name: 'train' }, spec: { selector } },
+          }
+        : undefined;
+    await expect(resolve('deploy/train')).rejects.toThrow('cannot be followed');
+  });
+
   test('each node once, where a pod runs first; no pod that goes, and none without a node', async () => {
     put('train-0', 'node-b', { phase: 'Failed' });
     put('train-1', 'node-a', { phase: 'Pending' });

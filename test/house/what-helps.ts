@@ -39,6 +39,7 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
   'there is no tool "NAME"':
     'tools/list names the tools; after an upgrade a client may still hold the old list: restart it',
   'unexpected argument NAMED': 'the command with --help shows what it takes',
+  'unexpected arguments NAMED': 'the command with --help shows what it takes',
   'this command needs more words': 'the command with --help shows which',
 
   // The cluster.

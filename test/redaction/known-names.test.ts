@@ -89,6 +89,33 @@ test('a name that is a word of ours is a name where a name stands', () => {
   );
 });
 
+test('what somebody calls his namespace is cut out of no tool, variable, resource or node', () => {
+  const { text, keep } = knowing('gpu', 'triage', 'visible', 'node', 'driver', 'mig', 'nvidia');
+  keep('gpu-3.driver');
+  for (const stays of [
+    'triage_gpu_node and get_gpu_health name it; NVIDIA_VISIBLE_DEVICES and nvidia_uvm',
+    'gpu-3.driver did not answer; kubectl get lease -n kube-node-lease gpu-3.driver',
+    "kubectl get nodes -l nvidia.com/gpu.present=true,nvidia.com/mig.config=all,'nvidia.com/gpu'",
+    'nvidia.com/gpu-driver-upgrade-state is failed',
+  ]) {
+    expect(text(stays)).toBe(stays);
+  }
+});
+
+test.each([
+  ['/var/log/pods/team_train_0f/main/0.log', 'team'],
+  ['k8s_main_team_train_0', 'main'],
+  ['team_train_0f', 'train'],
+  ['a.team_train', 'team'],
+  ['nvidia.com/gpu-team', 'gpu-team'],
+  ['node gpu-3, namespace gpu-3', 'gpu-3'],
+])('of %s the name %s is no word of ours', (told, name) => {
+  const { text, keep } = knowing(name);
+  keep('gpu');
+  keep('gpu-3');
+  expect(text(told)).not.toMatch(new RegExp(`(?<![A-Za-z0-9])${name}(?![A-Za-z0-9])`));
+});
+
 const OURS = ['gpu-mcp', 'kubectl', 'kubectl-gpu-mcp', 'get', 'pod', 'logs', 'n', 'previous'];
 const made = OURS.flatMap(one => [...OURS.map(two => `${one}-${two}`), `${one}-7`, `x-${one}`]);
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import stringWidth from 'fast-string-width';
 import { describe, expect, test } from 'vitest';
@@ -39,7 +39,31 @@ const LONG = [
   "kubectl annotate node dgx-01 note='step one  # and step two, which is as long as a note may be' --overwrite --context=prod",
 ];
 
+/** All of kubectl's that the simulated incidents and the table of pasted texts print, each up to what follows it. */
+const PRINTED = [
+  ...new Set(
+    ['scenarios/__snapshots__/scenarios.test.ts.snap', '../src/xid/pasted-texts.json']
+      .flatMap(file => readFileSync(`test/${file}`, 'utf8').split('\n'))
+      .flatMap(
+        line =>
+          line.match(/(?<=^\s*(?:\+.* )?\| |; |"next": ")kubectl .*?(?=["|;]| {2}#|$)/g) ?? [],
+      )
+      .map(command => command.trim()),
+  ),
+];
+
 describe.each(SHELLS)('%s', (shell, before) => {
+  test('takes every command that is printed for its words, and looks for no file of such a name', () => {
+    expect(PRINTED.length).toBeGreaterThan(20);
+    expect(PRINTED.filter(command => command.includes('jsonpath'))).not.toEqual([]);
+    const unquoted = (word: string) => word.replaceAll("'", '');
+    expect(wordsIn(shell, before, PRINTED)).toEqual(
+      PRINTED.map(command =>
+        [...command.matchAll(/(?:'[^']*'|[^\s'])+/g)].slice(1).map(([word]) => unquoted(word)),
+      ),
+    );
+  });
+
   let typed: string[][] | undefined;
   let pasted: string[][] | undefined;
   test.each(LONG.map((command, at) => [command, at] as const))(

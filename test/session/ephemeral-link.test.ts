@@ -395,7 +395,7 @@ describe('a session', () => {
     async code => {
       answers([code, code, code, code, code, code, code, code]);
       const it = await session();
-      await expect(it.start(signal, () => {})).rejects.toThrow();
+      await expect(it.start(signal, () => {})).rejects.toThrow('failed calling webhook');
       expect(await it.close()).toEqual({ removed: null, verified: true, left: [] });
     },
   );

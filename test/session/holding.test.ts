@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
+  LATE_CREATE_MS,
   POD_GONE_MS_MAX,
   REAP_RETRY_MS,
   REMOVE_MS_MAX,
@@ -130,6 +131,31 @@ test('what is never seen gone is not claimed', async () => {
   await pass(POD_GONE_MS_MAX);
   expect(await gone).toBe(false);
   expect(names(holding)).toEqual(['pod one-abcde']);
+});
+
+test.each([
+  [504, 'Timeout'],
+  [500, 'ServerTimeout'],
+])('what is made behind the answer %d %s is removed, and not claimed before', async (code, why) => {
+  const cluster = await api.connect();
+  const reaper = { guard: vi.fn(), dismiss: vi.fn() };
+  const holding = new Holding(cluster, () => reaper);
+  api.answer = ({ method }) =>
+    method === 'POST'
+      ? { ...status(code, why, 'gave up'), headers: { 'Retry-After': '0' } }
+      : undefined;
+  const spec = { apiVersion: 'v1', kind: 'Pod', metadata: { ...POD }, spec: { containers: [] } };
+  await expect(
+    holding.create(POD, () => cluster.createPod(spec, AbortSignal.timeout(60_000))),
+  ).rejects.toThrow('gave up');
+  expect(await holding.remove()).toBe(false);
+  expect(names(holding)).toEqual(['pod one-abcde']);
+  expect(reaper.guard).toHaveBeenCalledWith([{ ...POD, uid: '' }]);
+  api.put('pods', { metadata: { ...POD, uid: 'late' } });
+  await pass(LATE_CREATE_MS);
+  expect(await holding.remove()).toBe(true);
+  expect(api.list('pods')).toEqual([]);
+  expect(await holding.isGone()).toBe(true);
 });
 
 describe('a Job that is removed before its pod was seen', () => {

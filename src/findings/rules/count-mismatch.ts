@@ -160,7 +160,7 @@ function nothingOffered(facts: NodeFacts): readonly Clue[] {
         {
           what: 'the kubelet lists no allocatable device of nvidia.com',
           source: 'pod-resources of the kubelet',
-          command: 'kubectl get node -o jsonpath={.items[*].status.allocatable}',
+          command: shell`kubectl get node -o jsonpath={.items[*].status.allocatable}`,
         },
         ...(plugins
           ? [{ what: `${plugins.length} device plugin processes run`, source: '/proc' }]
