@@ -112,3 +112,13 @@ test.each([
 ])('what a program only notes as it begins is no cause: %s', line => {
   expect(read('begin', line, 'loss 0.2')).toEqual([]);
 });
+
+test('a fault of the GPU that kept TensorFlow from it is told, and that there is none is not', () => {
+  const call = (error: string) =>
+    `2026-01-01 10:00:00: E cuda_driver.cc:266] failed call to cuInit: ${error}`;
+  const after = Array.from({ length: 8 }, (_, at) => `word ${at}`);
+  const ecc = 'CUDA_ERROR_ECC_UNCORRECTABLE: uncorrectable ECC error encountered';
+  expect(sure(call(ecc), ...after)).toMatchObject([{ layer: 'hardware', line: 1 }]);
+  const none = 'CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected';
+  expect(sure(call(none), ...after)).toEqual([]);
+});
