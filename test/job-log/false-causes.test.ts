@@ -122,3 +122,17 @@ test('a fault of the GPU that kept TensorFlow from it is told, and that there is
   const none = 'CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected';
   expect(sure(call(none), ...after)).toEqual([]);
 });
+
+test('memory that there is not is not replaced by what the line below takes', () => {
+  expect(read('ERROR: out of memory in cache', 'Using default cache size')[0]?.line).toBe(1);
+  const weights = ['ERROR: Failed to load weights from disk', 'Using default weights'];
+  expect(read(...weights)).toEqual([]);
+});
+
+test.each([
+  'RuntimeError: graph node mul_1 is dead code',
+  'socket.timeout: The read operation timed out',
+])('an exception of its own is no word of another rank: %s', line => {
+  const raised = ['Traceback (most recent call last):', '  File "a.py", line 1, in f', line];
+  expect(read(...raised)).toMatchObject([{ role: 'cause', line: 3 }]);
+});
