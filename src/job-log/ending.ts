@@ -208,6 +208,9 @@ const NOTED =
 
 /** TensorFlow (cuda_driver.cc) goes on with the CPU: who is killed later is not killed by it. */
 const WITHOUT_GPU = /\bfailed call to cuInit: /;
+/** Not where it names a fault of the GPU: it had one, and that is told whatever the program did without it. */
+const doesWithout = ({ meaning, text }: Occurrence): boolean =>
+  WITHOUT_GPU.test(text) && meaning.layer !== 'hardware';
 
 /** A tool's line is a cause where nothing else is; what often passes is none before a fault of the GPU. */
 export function withoutWeak(
@@ -229,11 +232,7 @@ export function withoutWeak(
     const { weak, meaning, line, ordinary } = one;
     const isAlone = occurrences.every(other => other.line <= line);
     const didWithout = isAlone && end.ordinary - ordinary > FEW_LINES;
-    if (
-      meaning.role === 'cause' &&
-      WITHOUT_GPU.test(one.text) &&
-      (line < killedLine || didWithout)
-    ) {
+    if (meaning.role === 'cause' && doesWithout(one) && (line < killedLine || didWithout)) {
       return { ...one, meaning: { ...meaning, role: 'report' } };
     }
     if (!weak || meaning.role !== 'cause') return one;

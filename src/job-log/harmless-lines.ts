@@ -78,8 +78,10 @@ export function tellsOfNone(
 /** The line below says what it takes instead. */
 const INSTEAD =
   /\b(?:setting|using|defaulting|reverting|switching)\b.{0,40}\b(?:to|instead|default\w*)\b/i;
+/** Nothing is taken in place of memory that there is not. */
+const OF_MEMORY = /\bout of (?:[\w-]+ ){0,2}memory\b|\boom\b|\bcannot allocate\b/i;
 const isReplaced = (text: string, [next = '']: readonly string[]): boolean =>
-  INSTEAD.test(next) && !FATAL.test(text) && sharesWord(text, next);
+  INSTEAD.test(next) && !FATAL.test(text) && !OF_MEMORY.test(text) && sharesWord(text, next);
 
 /** What ends a program is not tried again by what stands below. */
 const FATAL = /^\W{0,4}fatal\b/i;

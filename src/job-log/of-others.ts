@@ -7,7 +7,7 @@ const OTHER =
 /** What tells that another process has ended, and not why. */
 const ENDED = new RegExp(
   [
-    `\\b${OTHER}\\b.{0,40}\\b(?:(?:has|have|was|were|been|is|had) )?(?:terminated|exited|died|dead|killed|crashed|ended|gone|stopped|aborted|failed to start|restarted)\\b`,
+    `\\b${OTHER}\\b.{0,40}\\b(?:(?:has|have|was|were|been|is|had) )?(?:terminated|exited|died|dead(?! code)|killed|crashed|ended|gone|stopped|aborted|failed to start|restarted)\\b`,
     `\\b(?:terminating|killing|stopping|restarting|shutting down)\\b.{0,40}\\b(?:process|worker|job|task|rank|shard)`,
     `\\b(?:child|worker|rank|task)(?: process| \\d+)? failed\\b`,
   ].join('|'),
@@ -63,5 +63,7 @@ export function noticedOfOthers(text: string, exception = ''): string | undefine
   if (tellsOfGone(text) || tellsOfOther(text)) return 'other-rank';
   if (text.includes('://')) return undefined;
   if (CLOSED.test(text)) return 'peer-closed';
-  return NOT_CAME.test(text) && !/\bconnect/i.test(text) ? 'rendezvous' : undefined;
+  // `socket.timeout: `: the class of an exception says nothing of who was waited for.
+  const said = text.replace(/^(?:socket\.timeout|(?:\w+\.){0,8}TimeoutError): /, '');
+  return NOT_CAME.test(said) && !/\bconnect/i.test(text) ? 'rendezvous' : undefined;
 }

@@ -86,6 +86,10 @@ const NOT_DONE =
 const ENDED_BADLY =
   /\bfail\w*\b|\babort\w*\b|\bcancel\w*\b|\bkilled\b|(?<!\b(?:0|no|without) )\berrors?\b(?!\s*[:=]\s*0\b)|\b(?:exit|code|status)\b\D{0,12}[1-9]/i;
 
+/** Who started the program tells that it has ended, not that it did its work: `Job finished at Fri Nov 28`. */
+const ONLY_OVER =
+  /^(?!.*\b(?:success\w*|succeeded|correctly|normally|exit code 0)\b).{0,60}\b(?:job|run|program|workflow|script|task|step)\b.{0,24}\b(?:completed?|finished|ended|done)\b/i;
+
 /** Some ranks print so many steps later than others. */
 const LATE_STEPS = 8;
 
@@ -95,6 +99,8 @@ export class ProgressCount {
   readonly #results: Reached[] = [];
   /** Lines in which the program says that it has done what it was started for. */
   readonly #doneAt: number[] = [];
+  /** Those of them that a wrapper prints after every end. */
+  readonly #overAt = new Set<number>();
   readonly #passed: Reached[] = [];
   readonly #steps = new Map<string, Reached[]>();
   /** The highest count of each kind, by the process that wrote it. */
@@ -122,9 +128,9 @@ export class ProgressCount {
     return since.some(steps => steps > 0) ? undefined : said;
   }
 
-  /** The last line after this one in which the program said that it was done. */
+  /** The last line after this one in which the program said that it was done; a wrapper's says nothing. */
   doneAfter(line: number): number | undefined {
-    const said = this.#doneAt.at(-1);
+    const said = this.#doneAt.findLast(one => !this.#overAt.has(one));
     return said !== undefined && said > line ? said : undefined;
   }
 
@@ -145,6 +151,7 @@ export class ProgressCount {
     const isOfWork =
       !SERVES.test(text) && !OF_SETUP.test(text) && (this.#begun || !BARE.test(text));
     if (isOfWork) this.#doneAt.push(line);
+    if (ONLY_OVER.test(text)) this.#overAt.add(line);
     if (PASSED.test(text)) reach(this.#passed, line, 1);
   }
 

@@ -112,3 +112,27 @@ test.each([
 ])('what a program only notes as it begins is no cause: %s', line => {
   expect(read('begin', line, 'loss 0.2')).toEqual([]);
 });
+
+test('a fault of the GPU that kept TensorFlow from it is told, and that there is none is not', () => {
+  const call = (error: string) =>
+    `2026-01-01 10:00:00: E cuda_driver.cc:266] failed call to cuInit: ${error}`;
+  const after = Array.from({ length: 8 }, (_, at) => `word ${at}`);
+  const ecc = 'CUDA_ERROR_ECC_UNCORRECTABLE: uncorrectable ECC error encountered';
+  expect(sure(call(ecc), ...after)).toMatchObject([{ layer: 'hardware', line: 1 }]);
+  const none = 'CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected';
+  expect(sure(call(none), ...after)).toEqual([]);
+});
+
+test('memory that there is not is not replaced by what the line below takes', () => {
+  expect(read('ERROR: out of memory in cache', 'Using default cache size')[0]?.line).toBe(1);
+  const weights = ['ERROR: Failed to load weights from disk', 'Using default weights'];
+  expect(read(...weights)).toEqual([]);
+});
+
+test.each([
+  'RuntimeError: graph node mul_1 is dead code',
+  'socket.timeout: The read operation timed out',
+])('an exception of its own is no word of another rank: %s', line => {
+  const raised = ['Traceback (most recent call last):', '  File "a.py", line 1, in f', line];
+  expect(read(...raised)).toMatchObject([{ role: 'cause', line: 3 }]);
+});

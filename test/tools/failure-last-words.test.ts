@@ -178,3 +178,16 @@ test('a line of the program’s own does not take the place of how it ended and 
   expect(failed.why).toContain('the program ended itself with exit code 1');
   expect(failed.why.join()).toMatch(/no incident|kernel log/);
 });
+
+test.each(['Job finished at Fri Nov 28', 'run completed'])(
+  'that a wrapper says that all is over lowers nothing: %s',
+  async said => {
+    const log = present(logOf('Traceback (most recent call last):', "KeyError: 'lr'", said));
+    const answer = await explained({ log });
+    const plain = await explained({
+      log: present(logOf('Traceback (most recent call last):', "KeyError: 'lr'")),
+    });
+    expect(answer.confidence).toBe(plain.confidence);
+    expect(answer.against.join()).not.toContain('said that it was done');
+  },
+);
