@@ -218,6 +218,69 @@ describe('a node of which one adapter fell off the bus', () => {
   });
 });
 
+describe('nodes of which some adapters fell off the bus', () => {
+  const port = { port: 1, state: 'ACTIVE', rateGbps: 400, sentMbps: 90_000 };
+  const grew: Record<string, number> = {};
+  const some = (count: number) =>
+    Array.from({ length: count }, (_, at) => ({ ...port, grew, nic: `mlx5_${at}` }));
+  const withNics = (nics: Pace['nics']): Pace => ({ ...paceOf({}, {}), nics });
+  const told = (all: number, ...left: readonly number[]) => {
+    const well = Array.from({ length: 6 }, () => withNics(some(all)));
+    return judged(...left.map(count => withNics(some(count))), ...well).text;
+  };
+
+  test.each([
+    ['one of four', 4, [3], ['mlx5_3 port 1 is not there on node-0, and ACTIVE on 6 others']],
+    [
+      'two of eight',
+      8,
+      [6],
+      ['mlx5_6 port 1, mlx5_7 port 1 are not there on node-0, and ACTIVE on 6 others'],
+    ],
+    [
+      'most of what a line holds',
+      16,
+      [10],
+      [
+        'mlx5_10 port 1, mlx5_11 port 1, mlx5_12 port 1, mlx5_13 port 1 and 2 more are not there on node-0',
+      ],
+    ],
+    [
+      'the same one on two nodes',
+      8,
+      [7, 7],
+      ['mlx5_7 port 1 is not there on node-0', 'mlx5_7 port 1 is not there on node-1'],
+    ],
+  ])('are told: %s', (_, all, left, words) => {
+    for (const each of words) expect(told(all, ...left)).toContain(each);
+  });
+
+  test('are of another make where they are many, or have no more than half of them', () => {
+    for (const left of [[7, 7, 7, 7], [4]]) expect(told(8, ...left)).not.toContain('not there');
+  });
+
+  test('keep their twins: another one that is down there is accused', () => {
+    const six = some(6).map((nic, at) => (at === 0 ? { ...nic, state: 'DOWN' } : nic));
+    const well = withNics(some(8));
+    expect(judged(well, well, withNics(six))).toMatchObject({
+      ...{ fault: 'fabric', stragglers: [{ node: 'node-2', nic: 'mlx5_0' }] },
+    });
+  });
+
+  test('of a large job no adapter is compared with each other one', () => {
+    let looked = 0;
+    const counted = new Proxy(grew, {
+      ownKeys: target => {
+        looked += 1;
+        return Reflect.ownKeys(target);
+      },
+    });
+    const nics = some(16).map(nic => ({ ...nic, grew: counted }));
+    expect(judged(...Array.from({ length: 16 }, () => withNics(nics))).kind).toBe('waits');
+    expect(looked).toBeLessThan(16 * 16 * 10);
+  });
+});
+
 describe('a GPU that does nothing, on a node whose GPUs of the job are not known', () => {
   const busy = Array.from({ length: 8 }, () => ({ busyPercent: { min: 99, mean: 100, max: 100 } }));
   const one = busy.map((gpu, at) =>

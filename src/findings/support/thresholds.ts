@@ -99,6 +99,7 @@ export const THRESHOLDS = {
   likeTrafficShare: { value: 0.5, source: 'this project: adapters of one collective carry alike' },
   /** Of the adapters of two nodes, those that both have: with fewer they are of another make, with more one fell off. */
   likeNicsShare: { value: 0.85, source: 'this project: 7 of 8' },
+  missingNicShare: { value: 0.75, source: 'this project: 3 of 4 nodes have it' },
   usedNicMbps: { value: 1_000, source: 'this project: less are heartbeats' },
   /** Of what the busiest adapter of a job has carried since boot: less was never the job's. */
   usedNicShare: { value: 0.01, source: 'this project' },

@@ -5,12 +5,9 @@ import { type LookedAt, type Suspect, usualOf } from './pace-suspects.ts';
 
 /** Adapters beside all of the job: slower, without a link where the others have one, or with errors now. */
 export function nicSuspects(looks: readonly LookedAt[]): Suspect[] {
-  const all = looks.flatMap(({ node, pace }) => pace.nics.map(nic => ({ ...nic, node })));
-  return all.flatMap(nic => {
-    const words = nicOutOfLine(
-      nic,
-      all.filter(other => other !== nic),
-    );
+  const job = adaptersOf(looks);
+  return job.all.flatMap(nic => {
+    const words = nicOutOfLine(nic, job);
     const reading = `${nic.nic} port ${nic.port}: ${words}`;
     return words === undefined ? [] : [{ cause: 'network', node: nic.node, nic, reading }];
   });
@@ -20,18 +17,43 @@ interface NodeNic extends PaceNic {
   readonly node: string;
 }
 
-function nicOutOfLine(nic: NodeNic, others: readonly NodeNic[]): string | undefined {
-  const all = [nic, ...others];
+/** All of a job, found by node and by name: of some thousands none is compared with each other one. */
+interface Adapters {
+  readonly all: readonly NodeNic[];
+  readonly ofNode: ReadonlyMap<string, readonly NodeNic[]>;
+  readonly ofName: ReadonlyMap<string, readonly NodeNic[]>;
+  /** What the busiest of them has carried. */
+  readonly mostBytes: number;
+  /** How many errors of each grew, the fewest first. */
+  readonly errors: readonly number[];
+}
+
+function adaptersOf(looks: readonly LookedAt[]): Adapters {
+  const all = looks.flatMap(({ node, pace }) => pace.nics.map(nic => ({ ...nic, node })));
+  return {
+    all,
+    ofNode: Map.groupBy(all, ({ node }) => node),
+    ofName: Map.groupBy(all, nameOf),
+    mostBytes: all.reduce((most, { totalBytes = 0 }) => Math.max(most, totalBytes), 0),
+    errors: all.map(errorsOf).toSorted((a, b) => a - b),
+  };
+}
+
+const nameOf = ({ nic, port }: PaceNic): string => `${nic} port ${port}`;
+
+function nicOutOfLine(nic: NodeNic, job: Adapters): string | undefined {
   if (nic.state !== undefined && nic.state !== 'ACTIVE') {
-    const twins = namesakesOf(nic, all).filter(twin => areAlike(twin.node, nic.node, all));
-    return isDownAlone(nic, twins) && wasUsed([nic, ...twins], others)
+    const twins = namesakesOf(nic, job).filter(twin => areAlike(twin.node, nic.node, job));
+    return isDownAlone(nic, twins) && wasUsed([nic, ...twins], job)
       ? `state ${nic.state}, ACTIVE elsewhere`
       : undefined;
   }
-  if (isSlower(nic, all) && isOfOneMake(nic, all)) return rateWords(nic, all);
+  const usual = usualRate(nic, job);
+  if (isSlower(nic, usual) && isOfOneMake(nic, usual, job)) return rateWords(nic, usual);
   const errors = errorsOf(nic);
-  const usualErrors = median(others.map(errorsOf)) ?? 0;
-  if (errors < THRESHOLDS.nicErrorsGrown.value || errors <= 10 * usualErrors) return undefined;
+  if (errors < THRESHOLDS.nicErrorsGrown.value) return undefined;
+  const usualErrors = median(job.errors.toSpliced(job.errors.indexOf(errors), 1)) ?? 0;
+  if (errors <= 10 * usualErrors) return undefined;
   const grew = Object.entries(nic.grew).map(([name, by]) => `${name} +${by}`);
   return `errors grow: ${grew.join(', ')}`;
 }
@@ -40,9 +62,9 @@ function nicOutOfLine(nic: NodeNic, others: readonly NodeNic[]): string | undefi
  * What it should be: as the same adapter of the other nodes; where there is none, as those beside it. Only
  * those that carry no more than it does tell that: an adapter for storage is another thing.
  */
-function usualRate(nic: NodeNic, all: readonly NodeNic[]): number | undefined {
-  const twins = twinsOf(nic, all);
-  const peers = twins.length > 0 ? twins : all.filter(({ node }) => node === nic.node);
+function usualRate(nic: NodeNic, job: Adapters): number | undefined {
+  const twins = twinsOf(nic, job);
+  const peers = twins.length > 0 ? twins : nicsOn(nic.node, job);
   const alike = peers.filter(
     peer =>
       peer !== nic &&
@@ -53,92 +75,95 @@ function usualRate(nic: NodeNic, all: readonly NodeNic[]): number | undefined {
 }
 
 /** Where it carries traffic. */
-function isSlower(nic: NodeNic, all: readonly NodeNic[]): boolean {
-  const usual = usualRate(nic, all);
-  const { rateGbps: rate } = nic;
-  return (
-    isUsed(nic) &&
-    rate !== undefined &&
-    usual !== undefined &&
-    rate < usual * THRESHOLDS.slowLinkShare.value
-  );
-}
+const isSlower = (nic: NodeNic, usual: number | undefined): boolean =>
+  isUsed(nic) &&
+  nic.rateGbps !== undefined &&
+  usual !== undefined &&
+  nic.rateGbps < usual * THRESHOLDS.slowLinkShare.value;
 
-const rateWords = (nic: NodeNic, all: readonly NodeNic[]): string =>
-  `${nic.rateGbps} Gb/s, the others ${usualRate(nic, all)} Gb/s`;
+const rateWords = (nic: NodeNic, usual: number | undefined): string =>
+  `${nic.rateGbps} Gb/s, the others ${usual} Gb/s`;
 
 /**
  * Another adapter of its node has the rate that this one should have: where all of them are slower the
  * server is of another make, and no cable is bad.
  */
-const isOfOneMake = (nic: NodeNic, all: readonly NodeNic[]): boolean =>
-  all.some(
-    mate =>
-      mate !== nic &&
-      mate.node === nic.node &&
-      isUsed(mate) &&
-      mate.rateGbps === usualRate(nic, all),
-  );
+const isOfOneMake = (nic: NodeNic, usual: number | undefined, job: Adapters): boolean =>
+  nicsOn(nic.node, job).some(mate => mate !== nic && isUsed(mate) && mate.rateGbps === usual);
 
 /**
  * Remarks that accuse nobody: adapters without a link, or not there at all, where the others of that name have
  * one; and those that are slower, on a node where nothing tells a bad cable from another make.
  */
 export function nicRemarks(looks: readonly LookedAt[]): readonly string[] {
-  const all = looks.flatMap(({ node, pace }) => pace.nics.map(nic => ({ ...nic, node })));
-  const down = all.flatMap(nic => {
-    const others = all.filter(other => other !== nic);
-    if (isSlower(nic, all) && !isOfOneMake(nic, all)) {
-      return [`${nic.nic} port ${nic.port} on ${nic.node}: ${rateWords(nic, all)}`];
+  const job = adaptersOf(looks);
+  const down = job.all.flatMap(nic => {
+    const usual = usualRate(nic, job);
+    if (isSlower(nic, usual) && !isOfOneMake(nic, usual, job)) {
+      return [`${nameOf(nic)} on ${nic.node}: ${rateWords(nic, usual)}`];
     }
-    const namesakes = namesakesOf(nic, all);
+    const namesakes = namesakesOf(nic, job);
     // The job's suspects tell of it.
-    if (!isDownAlone(nic, namesakes) || nicOutOfLine(nic, others) !== undefined) return [];
-    const why = wasUsed([nic, ...namesakes], others)
+    if (!isDownAlone(nic, namesakes) || nicOutOfLine(nic, job) !== undefined) return [];
+    const why = wasUsed([nic, ...namesakes], job)
       ? 'ACTIVE on nodes with other adapters'
       : 'and no node uses it';
-    return [`${nic.nic} port ${nic.port} on ${nic.node} is ${nic.state}, ${why}`];
+    return [`${nameOf(nic)} on ${nic.node} is ${nic.state}, ${why}`];
   });
-  return [...down, ...missingNics(looks, all)];
+  return [...down, ...looks.flatMap(({ node }) => missingNics(node, job))];
 }
 
-/** Adapters that all nodes alike have and use, but for one: there it may have fallen off the bus. */
-const missingNics = (looks: readonly LookedAt[], all: readonly NodeNic[]): readonly string[] =>
-  looks.flatMap(({ node, pace }) => {
-    const alike = looks.filter(other => other.node !== node && areAlike(other.node, node, all));
-    const [first] = alike;
-    if (!first || pace.nics.length === 0) return [];
-    return first.pace.nics.flatMap(({ nic, port }) => {
-      const there = all.filter(each => each.nic === nic && each.port === port);
-      const isMissing =
-        there.every(each => each.node !== node && each.state === 'ACTIVE') &&
-        alike.every(other => there.some(each => each.node === other.node));
-      return isMissing && wasUsed(there, all)
-        ? [`${nic} port ${port} is not there on ${node}, and ACTIVE on ${namesOf(there)}`]
-        : [];
-    });
+/** Adapters that nearly all nodes alike have and use, but not this one: there they may have fallen off the bus. */
+function missingNics(node: string, job: Adapters): readonly string[] {
+  const own = new Set(nicsOn(node, job).map(nameOf));
+  if (own.size === 0) return [];
+  const alike = [...job.ofNode.keys()].filter(
+    other => other !== node && areAlike(other, node, job),
+  );
+  const missing = [...job.ofName].flatMap(([name, there]) => {
+    const up = there.filter(nic => nic.state === 'ACTIVE' && alike.includes(nic.node));
+    const isMissing =
+      !own.has(name) &&
+      up.length > 0 &&
+      up.length >= alike.length * THRESHOLDS.missingNicShare.value;
+    return isMissing && wasUsed(up, job) ? [{ name, up }] : [];
   });
+  return [...Map.groupBy(missing, ({ up }) => namesOf(up))].map(([others, of]) => {
+    const names = of.slice(0, NAMES_MAX).map(({ name }) => name);
+    const more = of.length > NAMES_MAX ? ` and ${of.length - NAMES_MAX} more` : '';
+    const are = of.length === 1 ? 'is' : 'are';
+    return `${names.join(', ')}${more} ${are} not there on ${node}, and ACTIVE on ${others}`;
+  });
+}
+
+const NAMES_MAX = 4;
 
 const namesOf = (nics: readonly NodeNic[]): string =>
   nics.length > 3 ? `${nics.length} others` : nics.map(({ node }) => node).join(', ');
 
+const nicsOn = (node: string, job: Adapters): readonly NodeNic[] => job.ofNode.get(node) ?? [];
+
 /** Of the same name and port on the other nodes. */
-const namesakesOf = (nic: NodeNic, all: readonly NodeNic[]): readonly NodeNic[] =>
-  all.filter(other => other.node !== nic.node && other.nic === nic.nic && other.port === nic.port);
+const namesakesOf = (nic: NodeNic, job: Adapters): readonly NodeNic[] =>
+  (job.ofName.get(nameOf(nic)) ?? []).filter(({ node }) => node !== nic.node);
 
 /** What a rate is compared with: on nodes that have as many adapters, for in another make the name is of another use. */
-function twinsOf(nic: NodeNic, all: readonly NodeNic[]): readonly NodeNic[] {
-  const countOn = (on: string) => all.filter(({ node }) => node === on).length;
-  return namesakesOf(nic, all).filter(({ node }) => countOn(node) === countOn(nic.node));
+function twinsOf(nic: NodeNic, job: Adapters): readonly NodeNic[] {
+  const count = nicsOn(nic.node, job).length;
+  return namesakesOf(nic, job).filter(({ node }) => nicsOn(node, job).length === count);
 }
 
-/** Whether two nodes have the same adapters but for one of many, which may have fallen off. */
-function areAlike(one: string, other: string, all: readonly NodeNic[]): boolean {
-  const namesOn = (on: string) =>
-    all.flatMap(({ node, nic, port }) => (node === on ? `${nic} ${port}` : []));
-  const [a, b] = [namesOn(one), namesOn(other)];
-  const both = a.filter(name => b.includes(name)).length;
-  return both >= (a.length + b.length - both) * THRESHOLDS.likeNicsShare.value;
+/**
+ * Whether two nodes have the same adapters but for one of many; or one of them has most of the other's and none
+ * beside: the rest may have fallen off.
+ */
+function areAlike(one: string, other: string, job: Adapters): boolean {
+  const [a, b] = [one, other].map(node => new Set(nicsOn(node, job).map(nameOf)));
+  if (!a || !b) return false;
+  const both = [...a].filter(name => b.has(name)).length;
+  const either = a.size + b.size - both;
+  const isPart = both === Math.min(a.size, b.size) && both * 2 > either;
+  return isPart || both >= either * THRESHOLDS.likeNicsShare.value;
 }
 
 function isDownAlone({ state }: NodeNic, twins: readonly NodeNic[]): boolean {
@@ -147,13 +172,12 @@ function isDownAlone({ state }: NodeNic, twins: readonly NodeNic[]): boolean {
 }
 
 /** One that carries traffic on some node, or has carried its part of what the busiest adapter did. */
-function wasUsed(twins: readonly NodeNic[], others: readonly NodeNic[]): boolean {
-  const most = Math.max(0, ...[...twins, ...others].map(({ totalBytes = 0 }) => totalBytes));
-  return twins.some(
+const wasUsed = (twins: readonly NodeNic[], { mostBytes }: Adapters): boolean =>
+  twins.some(
     nic =>
-      isUsed(nic) || (most > 0 && (nic.totalBytes ?? 0) >= most * THRESHOLDS.usedNicShare.value),
+      isUsed(nic) ||
+      (mostBytes > 0 && (nic.totalBytes ?? 0) >= mostBytes * THRESHOLDS.usedNicShare.value),
   );
-}
 
 const trafficOf = ({ sentMbps = 0, receivedMbps = 0 }: PaceNic): number =>
   Math.max(sentMbps, receivedMbps);
