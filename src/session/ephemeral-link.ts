@@ -39,7 +39,7 @@ import {
   targetOf,
   withRole,
 } from './ephemeral-container.ts';
-import { type Held, isRefusal } from './holding.ts';
+import { type Held, isRefusal, lateBehind } from './holding.ts';
 import { userOf } from './kubernetes-link.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
 import type { Silence } from './silence.ts';
@@ -98,8 +98,7 @@ async function opened(
   signal.throwIfAborted();
   const own: Own = {
     ...{ cluster, pod, name: ownContainerName(session), target: target.name },
-    ...{ isThere: false, hasEnded: false },
-    image: choices.image,
+    ...{ isThere: false, hasEnded: false, image: choices.image },
     foreign: options.foreign ?? inFull,
   };
   onProgress(
@@ -111,6 +110,7 @@ async function opened(
   // A request that is broken off half-way may have been done: it is let run to its own time-out.
   await cluster.addContainer(pod, made, new AbortController().signal).catch(async error => {
     if (isRefusal(error)) held.name = null;
+    own.late = lateBehind(error);
     // By its UID it is that very pod or none.
     const mayBeAnother = error instanceof ApiError && [404, 409, 422].includes(error.code);
     if (mayBeAnother && !(await lookAt(own, signal))) {
@@ -164,11 +164,14 @@ interface Own {
   hasEnded: boolean;
   /** It was seen to run. */
   hasRun?: boolean;
+  /** Until when it may be added behind the API server's answer. */
+  late?: AbortSignal | undefined;
   /** The stream that holds it. */
   stream?: AttachStream;
 }
 
 const whereOf = ({ pod }: Pick<Own, 'pod'>) => `pod ${pod.namespace}/${pod.name}`;
+const titleOf = (own: Own) => `container ${own.name} in ${whereOf(own)}`;
 
 const WHO_DELETED = 'who deleted it? kubectl get events';
 
@@ -341,8 +344,6 @@ async function closed(own: Own, stream: AttachStream): Promise<LinkClosed> {
   return { removed: titleOf(own), verified: await isEnded(own), stays: ENTRY_STAYS };
 }
 
-const titleOf = (own: Own) => `container ${own.name} in ${whereOf(own)}`;
-
 /** Whether it was seen to have ended, in time: its pod is gone, or its kubelet says so. */
 async function isEnded(own: Own): Promise<boolean> {
   own.hasEnded ||= await endSeen(own);
@@ -357,16 +358,16 @@ async function endSeen(own: Own): Promise<boolean> {
       const pod = await lookAt(own, signal);
       const found = pod && ownIn(pod, own);
       // An entry never goes: without one nothing was added.
-      if (!pod || !found || ['Succeeded', 'Failed'].includes(pod.phase)) return true;
-      if (found.state === 'terminated') return true;
+      if (!pod || ['Succeeded', 'Failed'].includes(pod.phase)) return true;
+      if (found ? found.state === 'terminated' : own.late?.aborted !== false) return true;
       // One that nobody holds is taken by its stdin, to end it sooner than it ends by itself.
-      if (found.state === 'running' && !own.stream && !isTold) {
+      if (found?.state === 'running' && !own.stream && !isTold) {
         isTold = true;
         const stream = await hold(own, signal).catch(() => undefined);
         stream?.stdin.end();
       }
       // What cannot be started now is waited for by nobody: its kubelet goes on trying.
-      if (found.state === 'waiting' && !['', 'ContainerCreating'].includes(found.reason))
+      if (found?.state === 'waiting' && !['', 'ContainerCreating'].includes(found.reason))
         return false;
       await sleep(POD_LOOK_MS, undefined, { signal });
     }

@@ -101,7 +101,8 @@ export class Holding implements Held {
         this.#drop(unknown);
         if (this.#first === nameOf(unknown)) this.#first = null;
       }
-      if (isGivenUp(error)) this.#late.set(unknown, AbortSignal.timeout(LATE_CREATE_MS));
+      const late = lateBehind(error);
+      if (late) this.#late.set(unknown, late);
       throw error;
     }
   }
@@ -300,8 +301,10 @@ export const isRefusal = (error: unknown): boolean =>
   error.reason !== 'AlreadyExists';
 
 /**
- * Whether what was asked may be done behind the answer: reasons Timeout (504) and ServerTimeout (500)
- * of k8s.io/apimachinery/pkg/api/errors/errors.go.
+ * Until when what was asked may still be done behind the answer: reasons Timeout (504) and ServerTimeout
+ * (500) of k8s.io/apimachinery/pkg/api/errors/errors.go. Undefined: it is not.
  */
-const isGivenUp = (error: unknown): boolean =>
-  error instanceof ApiError && (error.code === 504 || error.reason === 'ServerTimeout');
+export const lateBehind = (error: unknown): AbortSignal | undefined =>
+  error instanceof ApiError && (error.code === 504 || error.reason === 'ServerTimeout')
+    ? AbortSignal.timeout(LATE_CREATE_MS)
+    : undefined;

@@ -3,6 +3,7 @@ import type { WebSocket } from 'ws';
 import {
   AGENT_FIRST_BYTE_MS_MAX,
   CONTAINER_END_MS_MAX,
+  LATE_CREATE_MS,
   POD_END_MS_MAX,
   POD_START_MS_MAX,
   SHUTDOWN_MS_MAX,
@@ -390,13 +391,35 @@ describe('a session', () => {
     };
   };
 
+  test('that is added behind the answer 504 is not told as nothing', async () => {
+    takesContainers(api, () => ({ running: {} }));
+    const { answer } = api;
+    const patch: Parameters<typeof answer>[0][] = [];
+    api.answer = request => {
+      if (request.method !== 'PATCH') return answer(request);
+      patch.push(request);
+      return { ...status(504, 'Timeout', 'request timed out'), headers: { 'retry-after': '0' } };
+    };
+    const it = await session();
+    await expect(it.start(signal, () => {})).rejects.toThrow('timed out');
+    const closing = it.close();
+    const looked = api.seen('GET', /train-0$/).length;
+    await until(() => api.seen('GET', /train-0$/).length > looked + 1);
+    const [late] = patch;
+    if (late) answer(late);
+    meets(api, ENDED);
+    expect(await closing).toEqual({ removed: WHERE, verified: true, stays: STAYS, left: [] });
+  });
+
   test.each([500, 503, 504])(
     'to which the answer was %d, and nothing came of it, leaves nothing',
     async code => {
       answers([code, code, code, code, code, code, code, code]);
       const it = await session();
       await expect(it.start(signal, () => {})).rejects.toThrow('failed calling webhook');
-      expect(await it.close()).toEqual({ removed: null, verified: true, left: [] });
+      const closing = it.close();
+      if (code === 504) await pass(LATE_CREATE_MS);
+      expect(await closing).toEqual({ removed: null, verified: true, left: [] });
     },
   );
 
