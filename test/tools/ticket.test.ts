@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
+import { machineFrom } from '../../src/simulation/machine.ts';
 import { getIncidentReport } from '../../src/tools/catalog/get-incident-report.ts';
 import { AZURE_CATEGORIES } from '../../src/tools/support/azure-categories.ts';
 import { ticketLines, ticketOf } from '../../src/tools/support/ticket.ts';
 import { answered } from '../fakes/answers.ts';
-import { instrumentsOf } from '../fakes/instruments.ts';
+import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
 import { Facts, holdsWhatWasRead, ticketFor } from './tickets.ts';
 
 // test/tools/every-ticket.slow.ts takes the others.
@@ -53,6 +54,31 @@ test('kernel lines stand as they came, each with its time, the first and the las
   expect(linesOf({ xids, xidsLeftOut: 7 }).map(({ value }) => value)).toEqual([
     ...['line 1', 'line 2', 'line 3', 'line 4', 'line 59', 'line 60', '61'],
   ]);
+});
+
+/** Of each alone the reader of the log keeps no more than some. */
+const CODES = [13, 31, 43, 45, 63, 68, 69, 92, 94];
+
+test('a storm hides neither its first lines, which tell the cause, nor its last ones', async () => {
+  const log = Array.from({ length: 90 }, (_, at) => {
+    const [xid, words] = at === 0 ? [48, 'the cause'] : [CODES[at % 9], `line ${at}`];
+    return `NVRM: Xid (PCI:0000:00:04): ${xid}, pid=77, name=train, ${words}`;
+  });
+  const lines = log.map((text, at) => ({ secondsAgo: 1_200 - at, text }));
+  const machine = machineFrom('storm', { like: 'healthy-t4', kernelLog: { lines } });
+  const { structured, text: said } = await answered(getIncidentReport, {}, instrumentsFor(machine));
+  const report = Facts.parse({ ...structured, cluster: {} });
+  expect(report).toMatchObject({ xidsLeftOut: 30 });
+  expect(report.xids.map(({ text }) => text.split(', ').at(-1))).toEqual([
+    ...Array.from({ length: 54 }, (_, at) => `line ${89 - at}`),
+    ...['line 5', 'line 4', 'line 3', 'line 2', 'line 1', 'the cause'],
+  ]);
+  const { fields } = ticketOf('nvidia', report);
+  const told = fields.filter(({ name }) => name.startsWith('Kernel l'));
+  expect(told.map(({ value }) => value?.split(', ').at(-1))).toEqual([
+    ...['the cause', 'line 1', 'line 2', 'line 3', 'line 88', 'line 89', '84'],
+  ]);
+  expect(said).toMatch(/line 36\n {2}30 more between, then the first 6:\n.*line 5\n/);
 });
 
 test('how often is told of what came again, and all that it was observed by', async () => {

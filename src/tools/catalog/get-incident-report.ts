@@ -31,7 +31,9 @@ import { defineTool } from '../tool.ts';
 
 const FINDINGS_MAX = 20;
 const INCIDENTS_MAX = 20;
+/** Of many the newest, and a few of the oldest, which tell the cause. */
 const XIDS_MAX = 60;
+const FIRST_XIDS = 6;
 
 const XidLine = z
   .strictObject({
@@ -118,7 +120,10 @@ export const getIncidentReport = defineTool({
         )
         .slice(0, FINDINGS_MAX),
       incidents: incidents.slice(0, INCIDENTS_MAX),
-      xids: xids.slice(0, XIDS_MAX),
+      xids:
+        xids.length > XIDS_MAX
+          ? [...xids.slice(0, XIDS_MAX - FIRST_XIDS), ...xids.slice(-FIRST_XIDS)]
+          : xids,
       xidsLeftOut: Math.max(0, xids.length - XIDS_MAX),
       commands: [...COMMANDS],
       cluster: CLUSTER_NOT_READ,
@@ -153,8 +158,7 @@ export const getIncidentReport = defineTool({
       ...facts.gpus.flatMap(boardLines),
       ...facts.incidents.flatMap(incident => ['', ...incidentLines(incident, nowMs)]),
       ...(facts.xids.length > 0 ? ['', 'XID lines, newest first:'] : []),
-      ...facts.xids.map(line => `  ${line.time ?? 'time unknown'}  ${line.text}`),
-      ...(facts.xidsLeftOut > 0 ? [`  ${facts.xidsLeftOut} more`] : []),
+      ...xidLines(facts),
       '',
       ...clusterLines(facts.cluster),
       ...searchedLines(facts.searched, nowMs),
@@ -163,6 +167,23 @@ export const getIncidentReport = defineTool({
     ];
   },
 });
+
+function xidLines({
+  xids,
+  xidsLeftOut,
+}: {
+  readonly xids: readonly z.infer<typeof XidLine>[];
+  readonly xidsLeftOut: number;
+}): string[] {
+  const lines = xids.map(line => `  ${line.time ?? 'time unknown'}  ${line.text}`);
+  return xidsLeftOut === 0
+    ? lines
+    : lines.toSpliced(
+        -FIRST_XIDS,
+        0,
+        `  ${xidsLeftOut} more between, then the first ${FIRST_XIDS}:`,
+      );
+}
 
 /** Those asked for, else those that something is said of, else all by their identity. */
 function shownGpus(

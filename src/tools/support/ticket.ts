@@ -36,7 +36,7 @@ interface Known {
   readonly gpus: readonly GpuRow[];
   readonly findings: readonly Finding[];
   readonly incidents: readonly Incident[];
-  /** Newest first. */
+  /** Newest first; where some are left out, those between the newest and the first ones. */
   readonly xids: readonly { readonly time: string | null; readonly text: string }[];
   readonly xidsLeftOut: number;
   readonly cluster: ClusterPart;
