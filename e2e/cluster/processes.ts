@@ -15,6 +15,7 @@ export interface Daemon {
   /** Kills it as a power cut would. */
   stop(): Promise<void>;
   /** Starts it again after `stop`. */
+  /** Where it does not run. */
   start(): Promise<void>;
   /** Freezes it (SIGSTOP): it holds its connections and answers nothing. */
   pause(): void;
@@ -107,6 +108,8 @@ export function daemonOf(
       await waitUntil({ what: `The end of ${name}`, ready: () => !isAlive(found), secondsMax: 20 });
     },
     start: async () => {
+      // A second kubelet takes the first one's sockets away before it finds its port taken.
+      if (isAlive(record())) return;
       const { argv, log } = record();
       await startRecorded({ id, name, argv, log, forked: argv[0] === 'nsenter' });
       await whenStarted();
