@@ -14,8 +14,7 @@ export interface Daemon {
   log: string;
   /** Kills it as a power cut would. */
   stop(): Promise<void>;
-  /** Starts it again after `stop`. */
-  /** Where it does not run. */
+  /** Starts it again after `stop`; where it runs, nothing. */
   start(): Promise<void>;
   /** Freezes it (SIGSTOP): it holds its connections and answers nothing. */
   pause(): void;
