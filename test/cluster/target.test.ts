@@ -84,6 +84,12 @@ describe('a workload', () => {
     expect(await resolve(`${kind}/train`)).toEqual([{ node: 'node-a' }]);
   });
 
+  const putDeployment = (selector: Json): void => {
+    const body = { kind: 'Deployment', metadata: { name: 'train' }, spec: { selector } };
+    api.answer = ({ path }) =>
+      path.endsWith('/deployments/train') ? { code: 200, body } : undefined;
+  };
+
   test.each([
     [{ key: 'track', operator: 'NotIn', values: ['canary', 'old'] }, 'track notin (canary,old)'],
     [{ key: 'track', operator: 'In', values: ['stable', 'new'] }, 'track in (stable,new)'],
@@ -94,13 +100,7 @@ describe('a workload', () => {
     put('train-0', 'node-a', of({ track: 'stable', stable: 'yes' }));
     put('canary-0', 'node-b', of({ track: 'canary', weight: '5' }));
     const selector = { matchLabels: { app: 'train' }, matchExpressions: [expression] };
-    api.answer = ({ path }) =>
-      path.endsWith('/deployments/train')
-        ? {
-            code: 200,
-            body: { kind: 'Deployment', metadata: { name: 'train' }, spec: { selector } },
-          }
-        : undefined;
+    putDeployment(selector);
     expect(await resolve('deploy/train')).toEqual([{ node: 'node-a' }]);
     const list = api.requests.find(({ path }) => path.endsWith('/pods'));
     expect(list?.query.get('labelSelector')).toBe(`app=train,${told}`);
@@ -110,13 +110,7 @@ describe('a workload', () => {
     put('train-0', 'node-a');
     const matchExpressions = [{ key: 'weight', operator: 'Gt', values: ['5'] }];
     const selector = { matchLabels: { app: 'train' }, matchExpressions };
-    api.answer = ({ path }) =>
-      path.endsWith('/deployments/train')
-        ? {
-            code: 200,
-            body: { kind: 'Deployment', metadata: { name: 'train' }, spec: { selector } },
-          }
-        : undefined;
+    putDeployment(selector);
     await expect(resolve('deploy/train')).rejects.toThrow('cannot be followed');
   });
 
