@@ -1,6 +1,6 @@
 import type { Action, Blame } from '../contract/finding.ts';
 import { allJobTexts, type Meaning } from './job-texts.ts';
-import { noticedOfOthers, tellsOfGone } from './of-others.ts';
+import { noticedOfOthers, tellsOfGone, whyEnded } from './of-others.ts';
 
 /** What the words of an error say of whose hand must move, where no row of the table knows its text. */
 interface Kind extends Pick<Meaning, 'layer' | 'action' | 'advice'> {
@@ -189,6 +189,10 @@ const OF_MACHINE_MEANING = {
     'Its words are of the machine: triage_gpu_node tells what the driver and the kernel log say.',
 } satisfies Partial<Meaning>;
 
+const OF_PROGRAM = {
+  ...{ layer: 'application', action: 'restart_app', advice: APPLICATION_ADVICE },
+} satisfies Partial<Meaning>;
+
 /** An exception that no row knows: another rank's or the program's, unless its words or its class say otherwise. */
 export function exceptionMeaning(exception: string, title: string, text: string): Meaning {
   const ofOthers = noticed(text, exception);
@@ -197,12 +201,39 @@ export function exceptionMeaning(exception: string, title: string, text: string)
   if (!OF_VALUES.test(exception) && isOfMachine(text, kindOf(text, exception))) {
     return { ...{ id: 'exception', role, title }, ...OF_MACHINE_MEANING };
   }
-  const { layer, action, advice } =
-    kindOf(text, exception) ??
-    ({
-      ...{ layer: 'application', action: 'restart_app', advice: APPLICATION_ADVICE },
-    } satisfies Partial<Meaning>);
+  const { layer, action, advice } = kindOf(text, exception) ?? OF_PROGRAM;
   return { id: 'exception', role, layer, action, title, advice };
+}
+
+/** A launcher's command is the job itself, whose own words stand elsewhere. */
+const RUNS_JOB =
+  /\.py\b|\b(?:torchrun|accelerate|deepspeed|horovodrun|mpi(?:run|exec)|srun|ray|bash|sh)\b|'-m', '(?!pip\b)/;
+
+/** Tools whose failing says whose hand must move. */
+const COMMANDS: readonly (readonly [RegExp, Blame])[] = [
+  [/\b(?:ssh|scp|ping|curl|wget|rsync|git(?:', '| )(?:clone|fetch|pull|ls-remote))\b/, 'fabric'],
+  [/\b(?:which|pip3?|conda|apt(?:-get)?|nvidia-smi|mount|modprobe|ldconfig)\b/, 'configuration'],
+];
+/** How it ended is left out of what is judged: that is another one's end. */
+const HOW_IT_ENDED = /(?:returned|died with).*/;
+const kindOfCommand = (text: string): Kind | undefined => {
+  const layer = COMMANDS.find(([words]) => words.test(text))?.[1];
+  return layer === undefined ? kindOf(text.replace(HOW_IT_ENDED, 'failed')) : ofLayer(layer);
+};
+
+/**
+ * What is read as a launcher's word of a job that ended, and tells of its own: a tool that the program called has
+ * failed (`Command '['nvcc', '-V']' returned non-zero exit status 1.`), or why the other one ended stands behind it.
+ */
+export function ownFailure(text: string, exception = ''): Meaning | undefined {
+  if (exception === 'CalledProcessError' && !RUNS_JOB.test(text)) {
+    const { layer, action, advice } = kindOfCommand(text) ?? OF_PROGRAM;
+    const title = 'A command that the program called failed';
+    return { id: 'exception', role: 'cause', layer, action, title, advice };
+  }
+  const why = whyEnded(text);
+  const found = why === undefined ? undefined : firstErrorMeaning(why);
+  return found?.id === 'machine-words' || (why !== undefined && kindOf(why)) ? found : undefined;
 }
 
 /** A line that is an error by its form: nobody's, unless its words say whose. */

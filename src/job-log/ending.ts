@@ -227,7 +227,12 @@ export function withoutWeak(
   const killedLine = occurrences.findLast(({ meaning }) => meaning.id === 'killed')?.line ?? 0;
   const isNoted = ({ meaning: { id }, line, text }: Occurrence): boolean =>
     OFTEN_NOTED.test(id) &&
-    strong.some(one => one.line > line && (one.meaning.id !== 'exception' || NOTED.test(text)));
+    strong.some(
+      one =>
+        one.line > line &&
+        !STARTS.test(one.meaning.id) &&
+        (one.meaning.id !== 'exception' || NOTED.test(text)),
+    );
   return occurrences.map(one => {
     const { weak, meaning, line, ordinary } = one;
     const isAlone = occurrences.every(other => other.line <= line);
@@ -321,7 +326,7 @@ const isOnlyReset = (known: readonly Occurrence[]): boolean =>
 
 /** What only passes on that something failed: the reason stands before it. */
 const PASSED_ON =
-  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error)\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
+  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|allocation \d{1,12} has been revoked)\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
 
 export const passesOn = (text: string): boolean => PASSED_ON.test(text);
 
