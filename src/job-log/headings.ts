@@ -1,4 +1,4 @@
-import { PANICKED } from './failure-forms.ts';
+import { OF_JAVA, PANICKED } from './failure-forms.ts';
 import { type Meaning, meaningOf } from './job-texts.ts';
 import type { Line } from './log-lines.ts';
 import { TRACEBACK } from './tracebacks.ts';
@@ -10,7 +10,12 @@ type Next = () => readonly Line[];
 /** What is short and stands right above a traceback of its process: that says more. */
 const HEAD_CHARACTERS_MAX = 80;
 export const headsTraceback = (line: Line, next: Next): boolean =>
-  line.text.length <= HEAD_CHARACTERS_MAX && isAboveTraceback(line, next);
+  line.text.length <= HEAD_CHARACTERS_MAX &&
+  (isAboveTraceback(line, next) || isAboveException(line, next));
+
+/** `ERROR Executor: Exception in task 3.0 in stage 7.0`. */
+const isAboveException = ({ text }: Line, next: Next): boolean =>
+  /\b(?:exception|error|failed)\b/i.test(text) && OF_JAVA.test(next()[0]?.text ?? '');
 
 const isAboveTraceback = ({ stream }: Line, next: Next): boolean => {
   const [below] = next();
@@ -19,7 +24,8 @@ const isAboveTraceback = ({ stream }: Line, next: Next): boolean => {
 
 /** An exception whose message begins in the line below: `AssertionError: `. */
 const withoutMessage = ({ id, role }: Meaning, line: Line, next: Next): string | undefined => {
-  if (id !== 'exception' || role !== 'cause' || !/:\s*$/.test(line.text)) return undefined;
+  if (id !== 'exception' || role !== 'cause' || !/^[\w.]{1,200}:\s*$/.test(line.text.trim()))
+    return undefined;
   const [below] = next();
   const isMessage = below?.stream === line.stream && /\w/.test(below.text);
   return isMessage && !below.text.endsWith(TRACEBACK) ? below.text : undefined;
