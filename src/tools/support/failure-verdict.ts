@@ -1,9 +1,10 @@
-import type { ContainerEnd } from '../../contract/cluster-view.ts';
+import type { ClusterEvent, ClusterPod, ContainerEnd } from '../../contract/cluster-view.ts';
 import type { Blame } from '../../contract/finding.ts';
 import { hookWords } from '../../contract/hook-words.ts';
 import { JOB_WENT_ON_MS } from '../../contract/limits.ts';
 import { CONTAINER_FINDING } from '../../findings/support/container-faults.ts';
 import type { Incident } from '../../xid/events.ts';
+import type { FailureAnswer } from './failure-answer.ts';
 import {
   type FailureFacts,
   type FailureVerdict,
@@ -32,7 +33,7 @@ export function failureVerdict(facts: FailureFacts): FailureVerdict {
     return {
       ...verdict,
       why: [...verdict.why, ...why],
-      against: [...verdict.against, ...against, ...doubts(facts)],
+      against: [...verdict.against, ...against, ...besideNeighbours(facts), ...doubts(facts)],
     };
   }
   return {
@@ -129,7 +130,13 @@ export const judgedIncident = <I extends Incident>({
   readonly incidents: readonly I[];
 }): I | undefined => incidents.find(incident => why[0] === incidentWords(incident));
 
-const takenAway: Judge = ({ pod, podEvents }) => {
+const takenAway: Judge = ({ pod, podEvents }) => takenByCluster(pod, podEvents);
+
+/** What the cluster says of a pod that it ended itself: evicted, preempted, of a node that shut down. */
+export function takenByCluster(
+  pod: Pick<ClusterPod, 'reason' | 'message'>,
+  podEvents: readonly ClusterEvent[] = [],
+): FailureVerdict | undefined {
   const reason = TAKEN_AWAY.test(pod.reason)
     ? pod.reason
     : podEvents.find(event => TAKEN_AWAY.test(event.reason))?.reason;
@@ -139,10 +146,27 @@ const takenAway: Judge = ({ pod, podEvents }) => {
     confidence: 'high',
     action: 'restart_app',
     advice: 'The cluster ended this pod. See the node: its conditions, pressure and taints.',
-    why: [`the cluster ended the pod: ${reason}${pod.message && `, ${pod.message}`}`],
+    why: [`${ENDED_BY_CLUSTER}: ${reason}${pod.message && `, ${pod.message}`}`],
     against: [],
   };
-};
+}
+
+const ENDED_BY_CLUSTER = 'the cluster ended the pod';
+
+/** Whether it was ended from outside: by the cluster, or by a signal that asks it to stop. */
+export const isEndedFromOutside = ({
+  why: [first = ''],
+  fault,
+  containers,
+}: Pick<FailureAnswer, 'why' | 'fault' | 'containers'>): boolean =>
+  first.startsWith(ENDED_BY_CLUSTER) ||
+  (fault === 'unknown' &&
+    containers.some(({ exitCode, signal }) =>
+      ASKED_TO_STOP.includes(signal ?? (exitCode ?? 0) - 128),
+    ));
+
+/** signal(7): SIGTERM, and SIGKILL where its time was over. */
+const ASKED_TO_STOP: readonly number[] = [15, 9];
 
 const neverStarted: Judge = ({ pod, container, podEvents, end }) => {
   const waiting = container?.state === 'waiting' ? container : undefined;
@@ -261,6 +285,23 @@ const JUDGES: readonly Judge[] = [
   lastResortAndExit,
   ownExit,
 ];
+
+/**
+ * What another pod's program did on the same GPU as this one ended. Under MPS a fatal fault is told to all clients
+ * of that GPU, without whose it was (NVIDIA, Multi-Process Service, Volta MPS limited execution resource and error containment).
+ */
+function besideNeighbours({ ofOthers = [], end }: FailureFacts): string[] {
+  const endMs = Date.parse(end?.finishedAt ?? '');
+  const near = ofOthers.filter(
+    ({ time }) => time !== null && Math.abs(Date.parse(time) - endMs) <= JOB_WENT_ON_MS,
+  );
+  return near
+    .slice(0, 1)
+    .map(
+      ({ pod, title, gpu, time }) =>
+        `${title}${gpu === null ? '' : ` on GPU ${gpu}`} at ${time} was of pod ${pod}: under MPS the fault of one program ends the others on its GPU too`,
+    );
+}
 
 const doubts = ({ logCovers, end }: FailureFacts): string[] =>
   logCovers || !end
