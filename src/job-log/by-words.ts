@@ -46,7 +46,7 @@ const KINDS: readonly Kind[] = [
     // The operating system's and gRPC's own words; else a verb of networks needs an address or a service beside it.
     /\bconnect(?:ion)? (?:was |is )?(?:refused|reset by peer|timed[ -]?out|aborted|closed by)\b|\b(?:network|host) (?:is )?unreachable\b|\bno route to host\b/,
     /\bstatuscode\.(?:unavailable|deadline_exceeded)\b|\bunavailable: |\bdeadline_exceeded\b/,
-    /\bremote end closed\b|\btransport retry count exceeded\b|\bno active port\b|\blink is down\b/,
+    /\bremote end closed\b|\btransport retry count(?:er)? exceeded\b|\bno active port\b|\blink is down\b/,
     /\b(?:host|node|server|peer|address)\b.{0,60}\b(?:not |un)reachable\b/,
     new RegExp(
       `${NETWORK_VERB.source}.{0,80}${ADDRESS.source}|${ADDRESS.source}.{0,80}${NETWORK_VERB.source}`,
@@ -87,7 +87,7 @@ const KINDS: readonly Kind[] = [
     /(?:\/\S{0,200}|\b(?:file|directory|path|folder|repo(?:sitory)?|bucket)\b.{0,80}) does not exist\b/,
     /\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|could not|unable)(?: to)? bind\b/,
     // What the operating system says of what it was asked for (strerror, gai_strerror).
-    /\baddress (?:already )?in use\b|\bcannot assign requested address\b|\baddress family not supported\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bfile too short\b|\b(?:wrong|invalid) elf\b|\bdevice or resource busy\b/,
+    /\baddress (?:already )?in use\b|\bcannot assign requested address\b|\baddress family not supported\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bfile too short\b|\b(?:wrong|invalid) elf\b|\bdevice or resource busy\b|\boperation not supported\b/,
     /\bname or service not known\b|\bname resolution\b|\bno address associated\b|\bcould not resolve\b|\bhost not found\b|\bunknown host\b|\bno such host\b/,
     /\berrno(?: is)?[ :=]{1,3}(?!17\b|22\b)\d|\(os error \d|\bundefined symbol\b|\bcannot open shared object\b|\bversion `\w|\bcould not load (?:dynamic )?library\b|\bcannot be opened\b|\bfile write failed\b/,
   ),
@@ -177,6 +177,12 @@ const noticed = (text: string, exception: string): Meaning | undefined => {
   return id === undefined ? undefined : allJobTexts().find(row => row.id === id);
 };
 
+/** What an error says of others that did not come in time; that they have ended, a line below may explain. */
+export const waitedInVain = (text: string): Meaning | undefined => {
+  const found = noticed(text, '');
+  return found?.id === 'rendezvous' ? found : undefined;
+};
+
 /** An exception of any language within a line of a logger: `Exception in thread "main" a.b.XException: text`. */
 export const RAISED_WITHIN = /(?:^|[\s\])>|])(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception)): \S/;
 
@@ -207,6 +213,15 @@ export function exceptionMeaning(exception: string, title: string, text: string)
   const { layer, action, advice } = kindOf(text, exception) ?? OF_PROGRAM;
   return { id: 'exception', role, layer, action, title, advice };
 }
+
+/** What the driver or the system refused: the model cannot help it. */
+const REFUSED = /\boperation not (?:supported|permitted)\b|\bpermission denied\b|\bcuda driver\b/i;
+
+/** Who could not load a model passes on why. */
+export const ofItsWords = (meaning: Meaning, text: string): Meaning =>
+  meaning.id === 'model-load' && REFUSED.test(text)
+    ? { ...meaning, layer: 'configuration' }
+    : meaning;
 
 /** A launcher's command is the job itself, whose own words stand elsewhere. */
 const RUNS_JOB =

@@ -125,6 +125,10 @@ const PASSES_ON =
   /\bNCCL error in: |\bunhandled cuda error\b|^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in /;
 /** Who starts a container passes on why it cannot. */
 const STARTS = /^(?:container-start|image-pull)$/;
+/** What the tool that was to do it says itself: `nvidia-container-cli: mount error: file creation failed`. */
+const STARTS_REASON = /\bnvidia-container-cli: \w/;
+const onlyStarts = ({ meaning, text }: Occurrence): boolean =>
+  STARTS.test(meaning.id) && !STARTS_REASON.test(text);
 const REASON_WITHIN_LINES = 10;
 
 /**
@@ -146,21 +150,28 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
     if (OF_CUDA.test(one.meaning.id) && occurrences.slice(index + 1).some(isOfDriver)) {
       return { ...one, meaning: { ...one.meaning, role: 'report' } };
     }
+    if (WITHOUT_GPU.test(one.text) && isVersionToldAfter(occurrences, index)) {
+      return { ...one, meaning: { ...one.meaning, role: 'report' } };
+    }
     const hasReason = occurrences
       .slice(index + 1, index + 1 + REASON_WITHIN_LINES)
       .some(
         ({ meaning, ordinary, text }) =>
           (meaning.role === 'cause' || meaning.id === 'peer-closed') &&
           ordinary - one.ordinary <= REASON_WITHIN_LINES &&
-          !STARTS.test(meaning.id) &&
+          !(STARTS.test(meaning.id) && !STARTS_REASON.test(text)) &&
           !PASSES_ON.test(text),
       );
-    const passesOn = PASSES_ON.test(one.text) || STARTS.test(one.meaning.id);
+    const passesOn = PASSES_ON.test(one.text) || onlyStarts(one);
     return (passesOn && hasReason) || isOutspoken(one, occurrences)
       ? { ...one, meaning: { ...one.meaning, role: 'report' } }
       : one;
   });
 }
+
+/** TensorFlow looks at the driver after CUDA has not started, and says which halves of it do not fit. */
+const isVersionToldAfter = (occurrences: readonly Occurrence[], index: number): boolean =>
+  occurrences.slice(index + 1).some(({ meaning }) => meaning.id === 'versions');
 
 /** What a program is told of a fault of its GPU, and what the driver says of it. */
 const OF_CUDA = /^cuda-(?:46|7\d\d|999|unknown)$/;
@@ -181,7 +192,7 @@ const isKilledAfter = (one: Occurrence, later: readonly Occurrence[]): boolean =
   );
 
 /** PyTorch prints what NCCL itself says of it in the lines below. */
-const HEADS = /\bNCCL error in: |^ncclSystemError: /;
+const HEADS = /\bNCCL error in: |^nccl(?:System|Remote)Error: /;
 
 /** A service of its own machine that does not answer, and a task that was cancelled, end no program. */
 const leadsOn = ({ text }: Occurrence): boolean =>
@@ -215,7 +226,7 @@ const NOTED =
   /^(?:failed to (?:import|load)|(?:could not|cannot|unable to) import)\b|\boptional\b/i;
 
 /** TensorFlow (cuda_driver.cc) goes on with the CPU: who is killed later is not killed by it. */
-const WITHOUT_GPU = /\bfailed call to cuInit: /;
+const WITHOUT_GPU = /\bfailed call to cuInit: |'libcuda\.so\.1'; dlerror: /;
 /** Not where it names a fault of the GPU: it had one, and that is told whatever the program did without it. */
 const doesWithout = ({ meaning, text }: Occurrence): boolean =>
   WITHOUT_GPU.test(text) && meaning.layer !== 'hardware';

@@ -35,6 +35,9 @@ export const WHAT = /^\s+what\(\):\s*/;
 export const FAILED_FORM =
   /^(?:[\w./:()+-]{1,120}: |[\w.-]{1,40} )?(?:[\w./-]{1,64}: )?(?:(?:fatal|unrecoverable|internal|runtime) )?(?:error|fatal)(?: in \w+[^:]{0,40}| [\w ()]{1,40})?\s{0,4}: |^\s+what\(\):/i;
 
+/** Charm++: `Fatal CUDA Error out of memory at cuda-hybrid-api.cu:790.` */
+const FATAL_AT = /^\W{0,4}fatal (?:\w{1,20} ){0,2}error\b.{1,200}\bat \S{1,200}:\d/i;
+
 /** strerror(3) and gai_strerror(3): a line that ends with one tells what was refused, whatever stands before it. */
 const OF_SYSTEM =
   /(?:[:(\]>-]|\b(?:failed|returned|error)\b:?) {0,2}(?:no such (?:file or directory|device(?: or address)?|host)|permission denied|operation not permitted|input\/output error|no space left on device|disk quota exceeded|read-only file system|too many open files(?: in system)?|cannot allocate memory|resource temporarily unavailable|device or resource busy|exec format error|not a directory|is a directory|bad address|stale file handle|remote i\/o error|transport endpoint is not connected|connection refused|connection timed out|no route to host|network is (?:unreachable|down)|host is down|address already in use|cannot assign requested address|protocol not (?:supported|available)|operation not supported|function not implemented|name or service not known|temporary failure in name resolution|command not found)(?:,? (?:\(\w+\)|\[\w+\]|please try again|retrying\b.*))?[.)\]'"]{0,3}\s*$/i;
@@ -121,7 +124,7 @@ export const quits = ({ level, text }: Line): boolean =>
   !isHarmless(text);
 
 const isOfForm = (text: string): boolean =>
-  [FAILED_FORM, RAISED_WITHIN, OF_SYSTEM, CHECKED, SIGNALLED, BRACKETED].some(form =>
+  [FAILED_FORM, FATAL_AT, RAISED_WITHIN, OF_SYSTEM, CHECKED, SIGNALLED, BRACKETED].some(form =>
     form.test(text),
   );
 

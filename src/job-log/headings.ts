@@ -35,6 +35,10 @@ const withoutMessage = ({ id, role }: Meaning, line: Line, next: Next): string |
 export const saysBelow = (meaning: Meaning, line: Line, next: Next): boolean =>
   withoutMessage(meaning, line, next) !== undefined;
 
+/** Open MPI: `[n:7] *** Process received signal ***`, and `[n:7] Signal: Segmentation fault (11)` below. */
+const SIGNAL_HEAD = /\*\*\* Process received signal \*\*\*\s*$/;
+const SIGNAL = /^\S{0,80}\s?Signal: \w/;
+
 /**
  * `EngineCore failed to start.` above a traceback, a panic of Rust and an exception above a text that is known
  * only head what they tell.
@@ -45,6 +49,7 @@ export function headed(meaning: Meaning | undefined, line: Line, next: Next): Me
   const isHead =
     (said !== undefined && meaningOf(said)?.role === 'cause') ||
     (meaning.id === 'crash' && PANICKED.test(line.text) && (next()[0]?.text ?? '').trim() !== '') ||
+    (SIGNAL_HEAD.test(line.text) && SIGNAL.test(next()[0]?.text ?? '')) ||
     (meaning.id === 'engine-dead' && isAboveTraceback(line, next));
   return isHead ? { ...meaning, role: 'report' } : meaning;
 }

@@ -2,7 +2,13 @@ import type { JobLog, JobLogEntry } from '../contract/job-log.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type Found, startsAnew, storyOf } from './attempts.ts';
-import { exceptionMeaning, firstErrorMeaning, ownFailure } from './by-words.ts';
+import {
+  exceptionMeaning,
+  firstErrorMeaning,
+  ofItsWords,
+  ownFailure,
+  waitedInVain,
+} from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
 import { type Occurrence, passesOn } from './ending.ts';
 import {
@@ -238,8 +244,10 @@ function meaningOfLine(
   const below = () => next().map(one => one.text);
   const own = found?.id === 'launcher-report' ? ownFailure(text, exception) : undefined;
   if (own) return own;
-  if (found) return tellsOfNone(found.id, found.layer, text, below()) ? undefined : found;
-  if (exception === undefined) return undefined;
+  if (found) {
+    return tellsOfNone(found.id, found.layer, text, below()) ? undefined : ofItsWords(found, text);
+  }
+  if (exception === undefined) return level === 'error' ? waitedInVain(text) : undefined;
   const title = `Exception ${plainText(exception, 60)}`;
   // What it says may begin in the line below.
   const words = /:\s*$/.test(text) ? [text, ...below()].join(' ') : text;
