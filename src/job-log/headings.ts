@@ -1,4 +1,4 @@
-import { OF_JAVA, PANICKED } from './failure-forms.ts';
+import { FAILED_FORM, OF_JAVA, PANICKED, QUOTES } from './failure-forms.ts';
 import { type Meaning, meaningOf } from './job-texts.ts';
 import type { Line } from './log-lines.ts';
 import { TRACEBACK } from './tracebacks.ts';
@@ -22,13 +22,16 @@ const isAboveTraceback = ({ stream }: Line, next: Next): boolean => {
   return below?.stream === stream && below.text.endsWith(TRACEBACK);
 };
 
-/** An exception whose message begins in the line below: `AssertionError: `. */
+/** `AssertionError: `, and `RuntimeError: Ninja build failed. Ninja output:` above an error by its form. */
+const BARE = /^[\w.]{1,200}:\s*$/;
 const withoutMessage = ({ id, role }: Meaning, line: Line, next: Next): string | undefined => {
-  if (id !== 'exception' || role !== 'cause' || !/^[\w.]{1,200}:\s*$/.test(line.text.trim()))
-    return undefined;
+  if (id !== 'exception' || role !== 'cause') return undefined;
   const [below] = next();
-  const isMessage = below?.stream === line.stream && /\w/.test(below.text);
-  return isMessage && !below.text.endsWith(TRACEBACK) ? below.text : undefined;
+  if (below?.stream !== line.stream || below.text.endsWith(TRACEBACK)) return undefined;
+  const isHead =
+    (BARE.test(line.text.trim()) && /\w/.test(below.text)) ||
+    (QUOTES.test(line.text) && FAILED_FORM.test(below.text));
+  return isHead ? below.text : undefined;
 };
 
 /** Whether it is quoted from the line below. */

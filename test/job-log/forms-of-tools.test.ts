@@ -136,3 +136,60 @@ test('Ray names the node that was lost', () => {
   expect(causes(...log, node)).toEqual([{ id: 'node-lost', layer: 'host', line: 2 }]);
   expect(causes(...log)).toEqual([]);
 });
+
+describe('who wrote it', () => {
+  test.each([
+    ['/bin/sh: 1: torchrun: not found', 'file-missing', 'configuration'],
+    [
+      'Error response from daemon: Head "https://nvcr.io/v2/x": unauthorized',
+      'first-error',
+      'configuration',
+    ],
+    ['ERROR: Unable to write to CACHE_PATH (/mnt/models/cache)', 'first-error', 'configuration'],
+    ['WARNING: Failed to connect to master: unable to connect', 'first-error', 'fabric'],
+    [
+      'n:4:4 [0] xml.cc:3 NCCL WARN Could not find real path of /sys/class/pci_bus/0000:00',
+      'first-error',
+      'configuration',
+    ],
+  ])('%s', (line, id, layer) => {
+    expect(causes('step 7', line)).toEqual([{ id, layer, line: 2 }]);
+  });
+
+  test('the head of an error of modules is not the error', () => {
+    const log = [
+      'Lmod has detected the following error: ',
+      'Cannot load module "a" without these module(s) loaded:',
+    ];
+    expect(causes(...log)[0]).toMatchObject({ layer: 'configuration', line: 2 });
+  });
+
+  test('what NCCL warned of before its processes met is nothing', () => {
+    const warned = 'n:4:4 [0] socket.cc:12 NCCL WARN NET/FastSocket : Cannot get incoming CPU';
+    expect(causes(warned, 'n:4:4 [0] NCCL INFO Connected all rings')).toEqual([]);
+    expect(causes(warned, 'n:4:4 [0] NCCL INFO init.cc:3 -> 2')).toMatchObject([{ line: 1 }]);
+  });
+
+  test('the compiler tells, of the build', () => {
+    const compiler =
+      "/usr/include/bits/std_function.h:435:145: error: parameter packs not expanded with '...':";
+    const built = "RuntimeError: Error building extension 'x'";
+    const called =
+      "subprocess.CalledProcessError: Command '['ninja', '-v']' returned non-zero exit status 1.";
+    expect(causes('FAILED: x.o', compiler, called, built)[0]).toMatchObject({
+      layer: 'configuration',
+      line: 2,
+    });
+    const head = 'RuntimeError: Ninja build failed. Ninja output:';
+    const ninja =
+      "ninja: error: '/usr/local/cuda/bin/nvcc', needed by 'x.o', missing and no known rule to make it";
+    expect(causes(head, ninja)[0]).toMatchObject({ layer: 'configuration', line: 2 });
+  });
+
+  test('the reason that wandb gave before it raised without one', () => {
+    const told = 'wandb: ERROR Error while calling W&B API: permission denied (<Response [403]>)';
+    const raised = 'wandb.errors.CommError: Error communicating with wandb backend';
+    expect(causes(told, raised)[0]).toMatchObject({ layer: 'configuration', line: 1 });
+    expect(causes(told, 'KeyError: 7')[0]).toMatchObject({ line: 2 });
+  });
+});
