@@ -69,8 +69,10 @@ const labelled = (
   labels: Readonly<Record<string, string>>,
   rule: string,
   verdict: 'warning' | 'healthy',
+  stack: readonly StackPod[] = [],
 ): Scenario => ({
-  ...{ name, truth: verdict === 'healthy' ? 'healthy' : 'configuration', ...given([], { labels }) },
+  ...{ name, truth: verdict === 'healthy' ? 'healthy' : 'configuration' },
+  ...given(stack, { labels }),
   ...{ verdict, findings: [rule] },
 });
 const announced = (name: string, node: Partial<ClusterNode>, of: string): Scenario => ({
@@ -119,6 +121,7 @@ const remark = (name: string, finding: string, ...stack: readonly StackPod[]): S
 });
 
 const MIG = 'nvidia.com/mig.config.state';
+const DEPLOY = 'nvidia.com/gpu.deploy.';
 const UPGRADE = 'nvidia.com/gpu-driver-upgrade-state';
 const OFED = 'nvidia.com/ofed-driver-upgrade-state';
 const PLANNED = 'cloud.google.com/scheduled-maintenance-time';
@@ -274,11 +277,52 @@ export const STACK: readonly Scenario[] = [
     { [MIG]: 'rebooting', 'nvidia.com/mig.config': 'all-1g.10gb' },
     'mig-configuration',
     'healthy',
+    [runs('MIG manager', undefined)],
   ),
   labelled(
     'MIG is being configured, to what is not said',
-    { [MIG]: 'pending' },
+    { [MIG]: 'pending', [`${DEPLOY}device-plugin`]: 'paused-for-mig-change' },
     'mig-configuration',
+    'healthy',
+    [runs('MIG manager', undefined)],
+  ),
+  labelled(
+    'MIG was to be configured, and its manager is gone',
+    { [MIG]: 'pending', [`${DEPLOY}device-plugin`]: 'paused-for-mig-change' },
+    'mig-configuration',
+    'warning',
+  ),
+  labelled(
+    'MIG could not be configured, and the device plugin stays paused',
+    { [MIG]: 'failed', [`${DEPLOY}device-plugin`]: 'paused-for-mig-change' },
+    'mig-configuration',
+    'warning',
+    [runs('MIG manager', undefined)],
+  ),
+  labelled(
+    'MIG is configured, and the device plugin was left paused',
+    { [MIG]: 'success', [`${DEPLOY}device-plugin`]: 'paused-for-mig-change' },
+    'operator-paused',
+    'warning',
+  ),
+  labelled(
+    'a driver manager ended before it took back what it had paused',
+    { [`${DEPLOY}dcgm`]: 'paused-for-driver-upgrade' },
+    'operator-paused',
+    'healthy',
+    [runs('driver', undefined)],
+  ),
+  labelled(
+    'the driver manager works, and the device plugin is paused for that',
+    { [`${DEPLOY}device-plugin`]: 'paused-for-driver-upgrade' },
+    'gpu-stack-stuck',
+    'warning',
+    [waits('driver', 'k8s-driver-manager')],
+  ),
+  labelled(
+    'somebody has switched the operator off for this node: good to know',
+    { [`${DEPLOY}operands`]: 'false' },
+    'operator-switched-off',
     'healthy',
   ),
   labelled(
