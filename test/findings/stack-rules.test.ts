@@ -1,8 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import type { ClusterEvent, StackPod } from '../../src/contract/cluster-view.ts';
+import type {
+  ClusterEvent,
+  ClusterNode,
+  ClusterView,
+  StackPod,
+} from '../../src/contract/cluster-view.ts';
 import { missing, present } from '../../src/contract/reading.ts';
 import type { StackLog } from '../../src/contract/stack-log.ts';
-import { ago, part, runs, stackOf, waitsFor } from '../fakes/stack.ts';
+import { noneRegistered } from '../../src/findings/rules/gpu-registration.ts';
+import { podsNotStarting } from '../../src/findings/rules/pods-not-starting.ts';
+import { aNode } from '../fakes/cluster-view.ts';
+import { ago, part, READ_AT, runs, stackOf, waitsFor } from '../fakes/stack.ts';
 
 const event = (
   reason: string,
@@ -425,5 +433,130 @@ describe('each state of a driver’s upgrade says what is done with the node', (
     ['of-tomorrow', 'notes of-tomorrow of the upgrade of the driver of this node'],
   ])('%s', (state, title) => {
     expect(titleOf(state)).toBe(`The operator ${title}`);
+  });
+});
+
+describe('GPUs of a node that offers none', () => {
+  const plugin = runs('device plugin');
+  const told = (
+    stack: readonly StackPod[],
+    {
+      node = {},
+      ...view
+    }: { readonly node?: Partial<ClusterNode> } & Omit<Partial<ClusterView>, 'node'> = {},
+    counted: { readonly nvml?: number; readonly kubelet?: number } = {},
+  ) =>
+    noneRegistered(
+      {
+        node: present(aNode({ capacity: {}, allocatable: {}, labels: {}, ...node })),
+        pods: present({ namespace: null, total: 9, gpuPods: [], stack, readAt: READ_AT }),
+        devices: missing('not_found'),
+        ...view,
+      },
+      { nvml: 8, kubelet: undefined, ...counted },
+    );
+
+  test('by a device plugin that runs and has registered none', () => {
+    expect(told([plugin], { node: { capacity: { 'nvidia.com/gpu': 0 } } })).toMatchObject([
+      {
+        id: 'no-gpu-registered',
+        ...{ severity: 'warning', confidence: 'medium', counterEvidence: [] },
+        title:
+          'The driver has 8 GPUs, and the node offers none of them to pods: its device plugin has registered none',
+        evidence: [
+          { what: 'capacity of nvidia.com/gpu: 0' },
+          { command: `kubectl logs -n gpu-operator ${plugin.name} -c main` },
+        ],
+      },
+    ]);
+  });
+
+  test('by no device plugin: a warning where one is meant to be there', () => {
+    const labels = { 'nvidia.com/gpu.deploy.device-plugin': 'true' };
+    expect(told([], { node: { labels } })[0]).toMatchObject({
+      title: expect.stringContaining('no device plugin has a pod here'),
+      severity: 'warning',
+    });
+    expect(told([])[0]?.severity).toBe('info');
+    expect(told([{ ...plugin, isClaim: true }])[0]?.severity).toBe('info');
+  });
+
+  test('though the kubelet lists some says so', () => {
+    expect(told([plugin], {}, { kubelet: 8 })[0]?.counterEvidence).toEqual([
+      'the kubelet itself lists 8 devices',
+    ]);
+  });
+
+  test.each<readonly [string, () => readonly unknown[]]>([
+    [
+      'the node offers some',
+      () => told([], { node: { capacity: { 'nvidia.com/mig-1g.10gb': 7 } } }),
+    ],
+    [
+      'DRA publishes some',
+      () =>
+        told([], { devices: present([{ driver: 'gpu.nvidia.com', pool: 'a', name: 'gpu-0' }]) }),
+    ],
+    ['DRA was not asked', () => told([], { devices: missing('no_permission') })],
+    [
+      'pods of others are not seen',
+      () => told([], { pods: present({ namespace: 'a', total: 1, gpuPods: [], stack: [] }) }),
+    ],
+    ['the driver has none', () => told([plugin], {}, { nvml: 0 })],
+    ['another rule compares the kubelet', () => told([plugin], {}, { kubelet: 0 })],
+    [
+      'a part of the stack is stuck, which says why',
+      () => told([part('driver', [{ name: 'ctr', ...CRASHES }])]),
+    ],
+    [
+      'the operator is told to deploy none',
+      () => told([], { node: { labels: { 'nvidia.com/gpu.deploy.operands': 'false' } } }),
+    ],
+  ])('are no finding where %s', (_, clues) => {
+    expect(clues()).toEqual([]);
+  });
+});
+
+describe('a pod of a job of which nothing begins', () => {
+  const pod = (name: string, events: readonly ClusterEvent[] | undefined, seconds = 900) => {
+    const { events: _, ...own } = part('DCGM', [{ name: 'main', reason: 'ContainerCreating' }]);
+    const { part: __, ...bare } = own;
+    return {
+      ...{ ...bare, namespace: 'team-a', name, uid: name, owner: 'Job/train' },
+      ...{ startedAt: ago(seconds), ...(events && { events: present(events) }) },
+    };
+  };
+  const told = (gpuPods: readonly ReturnType<typeof pod>[], stack: readonly StackPod[] = []) =>
+    podsNotStarting({
+      cluster: { pods: present({ namespace: null, total: 9, gpuPods, stack, readAt: READ_AT }) },
+    });
+
+  test('for what any pod would meet here is a warning, once for a job', () => {
+    expect(told([pod('train-0', undefined), pod('train-1', [NO_HANDLER])])).toMatchObject([
+      {
+        id: 'pod-not-starting:team-a/train-1',
+        title:
+          'Pod team-a/train-1, and 1 more of its job, has not begun for 15 min: the container runtime has no handler nvidia',
+        ...{ severity: 'warning', action: 'fix_configuration', confidence: 'high' },
+        evidence: [
+          { command: 'kubectl describe pod -n team-a train-1' },
+          { what: expect.stringContaining('event FailedCreatePodSandBox') },
+        ],
+      },
+    ]);
+  });
+
+  test('for what it asks for itself is good to know', () => {
+    const own = event('FailedMount', 'MountVolume.SetUp failed: configmap "x" not found');
+    expect(told([pod('train-0', [own])])).toMatchObject([
+      { severity: 'info', action: 'watch', title: expect.stringContaining('ConfigMap or Secret') },
+    ]);
+    expect(told([pod('train-0', undefined)])[0]?.title).toMatch(/nobody says why$/);
+  });
+
+  test('is none that has just been given to the node, or is of the stack', () => {
+    expect(told([pod('train-0', undefined, 599)])).toEqual([]);
+    const validator = { ...part('validator', []), uid: 'train-0' };
+    expect(told([pod('train-0', [NO_HANDLER])], [validator])).toEqual([]);
   });
 });

@@ -5,7 +5,7 @@ import type {
   ComputeDomain,
   StackPod,
 } from '../../src/contract/cluster-view.ts';
-import { present } from '../../src/contract/reading.ts';
+import { missing, present } from '../../src/contract/reading.ts';
 import { aContainer, aPod } from '../fakes/cluster-view.ts';
 import { cluster } from './host.ts';
 import { few } from './machines.ts';
@@ -419,6 +419,41 @@ export const STACK: readonly Scenario[] = [
       }),
     },
     ['dra-driver-gone'],
+  ),
+  seen(
+    'the device plugin runs and has registered no GPU',
+    { capacity: { 'nvidia.com/gpu': 0 }, allocatable: { 'nvidia.com/gpu': 0 } },
+    {
+      devices: missing('not_found'),
+      pods: present({
+        ...{ namespace: null, total: 9, gpuPods: [] },
+        stack: [runs('device plugin', undefined)],
+      }),
+    },
+    ['no-gpu-registered'],
+  ),
+  seen(
+    'a job’s pod does not start, for the runtime has no handler nvidia',
+    {},
+    {
+      pods: present({
+        ...{ namespace: null, total: 9, stack: [], readAt: '2026-03-01T12:00:00Z' },
+        gpuPods: [
+          aPod({
+            phase: 'Pending',
+            containers: [{ ...UNSTARTED, reason: 'ContainerCreating' }],
+            events: present([
+              {
+                ...{ type: 'Warning', reason: 'FailedCreatePodSandBox', count: 40 },
+                message: 'failed to get sandbox runtime: no runtime for "nvidia" is configured',
+                ...{ lastAt: '2026-03-01T11:59:50Z', from: 'kubelet' },
+              },
+            ]),
+          }),
+        ],
+      }),
+    },
+    ['pod-not-starting:team-a/train-0'],
   ),
   seen(
     'the IMEX daemon of a ComputeDomain is not ready here',

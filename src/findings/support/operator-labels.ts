@@ -183,6 +183,12 @@ function pausedEvidence(node: ClusterNode, why: string): Evidence[] {
   ];
 }
 
+/** Whether a label of the node keeps the operator from deploying what pods get their GPUs by. */
+export const isHeldBack = (node: ClusterNode): boolean =>
+  deployed(node, value => value === 'false' || /paused-for-/.test(value)).some(part =>
+    SERVES.includes(part),
+  );
+
 /** Parts that the operator does not deploy here: left paused by who has ended before it was done, or switched off. */
 function heldBack(node: ClusterNode, stack: Stack): readonly Clue[] {
   const mig = node.labels[MIG_STATE];
