@@ -267,6 +267,41 @@ describe('cards of which bridges join some', () => {
   });
 });
 
+describe('a slow GPU and a slow link that are equally well shown', () => {
+  const port = { port: 1, state: 'ACTIVE', rateGbps: 400, sentMbps: 90_000, grew: {} };
+  const nics = ['mlx5_0', 'mlx5_1'].map(nic => ({ ...port, nic }));
+  const slow = nics.map((nic, at) => (at === 1 ? { ...nic, rateGbps: 100 } : nic));
+  const well = { ...paceOf({}, {}, {}), nics };
+  const locked = { smClockMhz: 1_200, powerW: 350, memoryBusyPercent: 40 };
+
+  test('the link goes first, and the study that decides is named', () => {
+    const found = judged(
+      { ...paceOf({}, {}, locked), nics },
+      { ...paceOf({}, {}, {}), nics: slow },
+    );
+    expect(found).toMatchObject({
+      ...{ fault: 'fabric', stragglers: [{ nic: 'mlx5_1' }, { node: 'node-0', gpus: [2] }] },
+      text: expect.stringMatching(
+        /; slow communication is more often the cause than slow computation \(40 % against 2 %: GREYHOUND/,
+      ),
+    });
+  });
+
+  test('alone, or better shown, each is named without it', () => {
+    for (const looks of [
+      [{ ...paceOf({}, {}, locked), nics }, well],
+      [
+        { ...paceOf({}, {}, HOT), nics },
+        { ...well, nics: slow },
+      ],
+    ]) {
+      const { text, stragglers } = judged(...looks);
+      expect(stragglers[0]).toMatchObject({ node: 'node-0', gpus: [2] });
+      expect(text).not.toContain('GREYHOUND');
+    }
+  });
+});
+
 describe('a node of which one adapter fell off the bus', () => {
   const port = { port: 1, state: 'ACTIVE', rateGbps: 400, sentMbps: 90_000, grew: {} };
   const eight = Array.from({ length: 8 }, (_, at) => ({ ...port, nic: `mlx5_${at}` }));
