@@ -122,7 +122,7 @@ const FOLLOWS =
 
 /** PyTorch's exception around an error of NCCL or of another thread: the reason stands behind it. */
 const PASSES_ON =
-  /\bNCCL error in: |\bunhandled cuda error\b|^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in /;
+  /\bNCCL error in: |\bunhandled cuda error\b|^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in |: Graph execution error:\s*$/;
 /** Who starts a container passes on why it cannot. */
 const STARTS = /^(?:container-start|image-pull)$/;
 const REASON_WITHIN_LINES = 10;
@@ -239,6 +239,7 @@ export function withoutWeak(
       one =>
         one.line > line &&
         !STARTS.test(one.meaning.id) &&
+        !(one.meaning.id === 'crash' && passesOn(one.text)) &&
         (one.meaning.id !== 'exception' || NOTED.test(text)),
     );
   return occurrences.map(one => {
