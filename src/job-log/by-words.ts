@@ -15,6 +15,9 @@ const kind = (layer: Blame, action: Action, advice: string, ...words: readonly R
 const APPLICATION_ADVICE =
   'A fault of the program, its input or its settings: see the traceback in its log.';
 
+const IMAGE_ADVICE =
+  'Check the image and the mounts, rights and variables of the container for what it names.';
+
 /** `10.0.0.7`, `tracker:5000` and not `train.py:88`, `http://store`. */
 const ADDRESS =
   /(?:\b(?:https?|tcp|grpc|s3|gs|redis|nfs):\/\/\S|\b(?:\d{1,3}\.){3}\d{1,3}\b|\b[a-z][\w-]{0,62}(?:\.[\w-]{1,62}){0,8}(?<!\.(?:py|cc?|cpp|cuh?|h|hpp|rs|go|jl|java|[jt]s)):\d{2,5}\b)/;
@@ -40,13 +43,21 @@ const KINDS: readonly Kind[] = [
     /\bremote i\/o error\b|\binput\/output error\b|\bi\/o error\b/,
   ),
   kind(
+    'configuration',
+    'fix_configuration',
+    IMAGE_ADVICE,
+    /\bpermission denied\b|\bpermission_denied\b|\be(?:acces|perm)\b|\b(?:no|not have|lacks?|insufficient|missing|without|required) (?:\w+ ){0,2}permissions?\b|\baccess (?:is )?denied\b/,
+    /\bunauthori[sz]ed\b|\bunauthenticated\b|\(forbidden\)|\b403 forbidden\b|\bforbidden for url\b|\b40[13]\b.{0,40}\b(?:token|client|auth|error)|\b(?:http|status|code|error)\b[^\w]{0,4}40[13]\b/,
+    /\b40[13] (?:get|post|put|head|delete) |\bpermission\b.{0,60}\bdenied\b|\bdoes not have\b.{0,60}\b(?:access|permission)/,
+  ),
+  kind(
     'fabric',
     'watch',
     'Look at the way to the address that it names: proxy, network policy, firewall, and whether anybody listens.',
     // The operating system's and gRPC's own words; else a verb of networks needs an address or a service beside it.
     /\bconnect(?:ion)? (?:was |is )?(?:refused|reset by peer|timed[ -]?out|aborted|closed by)\b|\b(?:network|host) (?:is )?unreachable\b|\bno route to host\b/,
     /\bstatuscode\.(?:unavailable|deadline_exceeded)\b|\bunavailable: |\bdeadline_exceeded\b/,
-    /\bremote end closed\b|\btransport retry count exceeded\b|\bno active port\b|\blink is down\b/,
+    /\bremote end closed\b|\btransport retry count(?:er)? exceeded\b|\bno active port\b|\blink is down\b/,
     /\b(?:host|node|server|peer|address)\b.{0,60}\b(?:not |un)reachable\b/,
     new RegExp(
       `${NETWORK_VERB.source}.{0,80}${ADDRESS.source}|${ADDRESS.source}.{0,80}${NETWORK_VERB.source}`,
@@ -62,32 +73,32 @@ const KINDS: readonly Kind[] = [
     /\b(?:gpus?|cuda|accelerators?)\b.{0,30}\bnot (?:available|detected|found|visible|accessible|usable)\b/,
     /\b(?:could not|couldn't|cannot|did not|failed to|unable to) (?:find|detect|see|access|load|locate|select|use|open|initiali[sz]e)\b.{0,30}\b(?:gpus?|cuda|nvidia|cudnn|nccl|tensorrt|accelerators?)\b/,
     /\brequires? (?:an? )?(?:(?:nvidia|cuda)[ -](?:capable )?)?(?:gpus?|cuda)(?: devices?| support)?(?:\W*$|[.;] )/,
+    /\bno (?:[\w-]+ )?(?:gpus?|cuda)\W*$|\bno (?:gpus?|devices?) supporting cuda\b|\bdriver (?:is )?too old\b/,
     /\b(?:cuda|nvidia|gpu|graphics|display) driver\b|\bdriver version\b.{0,60}\b(?:insufficient|mismatch\w*|old|requir\w+|support\w*|incompatible|found)\b|\bcuda setup\b|\b(?:cuda )?toolkit\b/,
-    /\bcompute[ _-]capabilit|\bsm_?\d\d\b|\bcompute_\d\d\b|\b(?:volta|turing|ampere|ada|hopper|blackwell)\b.{0,20}\bgpus?\b|\bonly supports? .{0,30}\bgpus?\b|\bdoesn't support bf16\b/,
-    /\b(?:compiled|built) (?:with(?:out)?|for|against)\b|\bnot compiled\b|\bnot been (?:compiled|built)\b|\bunsupported gnu version\b/,
+    /\b(?:compute|cuda)[ _-]capabilit|\bsm_?\d{2,3}[af]?\b|\bcompute_\d{2,3}[af]?\b|\b(?:volta|turing|ampere|ada|hopper|blackwell)\b.{0,20}\bgpus?\b|\bonly supports? .{0,30}\bgpus?\b|\bdoesn't support bf16\b/,
+    /\b(?:compiled|built) (?:with(?:out)?|for|against)\b|\bnot compiled\b|\bnot been (?:compiled|built)\b|\bnot (?:enabled|included|available|supported) in this (?:build|binary)\b|\bunsupported gnu version\b/,
     /\bc(?:\+\+)? compiler\b|\bgcc\b|\bg\+\+|\bnvcc\b|\bptxas\b|\bninja\b|\bcmake\b|\bglibc\b|\bcompiling objects\b|\bjit[- ](?:load|compile|build)\b|\bbuild(?:ing)? (?:the )?extension\b/,
     /\bversion\b.{0,60}\b(?:mismatch|incompatible|not (?:compatible|supported|match)|too (?:old|low|new)|(?:older|newer) than|conflict|or (?:newer|higher|later)|(?:is|are|was) required)\b|\b(?:mismatch|incompatible)\b.{0,40}\bversion/,
+    /\bversion\b.{0,80}\brequires? (?:at least )?version\b|\b(?:please|require[sd]? users to|must|need to|have to) upgrade\b|\bplease update (?:your |the )?(?:[\w-]+ ){0,2}(?:runtime|driver|toolkit|version|library|package)\b/,
   ),
   kind(
     'configuration',
     'fix_configuration',
-    'Check the image and the mounts, rights and variables of the container for what it names.',
+    IMAGE_ADVICE,
     /\b(?:pip3?|conda|apt(?:-get)?|mamba) install\b|\bnot installed\b|\bto be installed\b|\b(?:please|must|needs? to|have to) (?:be )?install/,
     /\b(?:library|libraries|package|binary|executable|command|dependency|plugin|backend)\b.{0,60}\b(?:not found|missing|cannot be (?:found|loaded)|could not be (?:found|loaded)|not available)\b/,
     /\b(?:could not|couldn't|cannot|can't|failed to|unable to) (?:find|locate|load|open|import|dlopen)\b.{0,30}\b(?:librar|package|module|executable|binary|\S+\.so\b)/,
     /\benvironment variable\b|\bLD_LIBRARY_PATH\b|\bulimit\b|\bnot permitted\b|\bread-only (?:file|mount|volume)|\bdubious ownership\b|\byour shell\b|\bmodule\(s\)|\bno such (?:file|device)\b/,
-    /\bpermission denied\b|\bpermission_denied\b|\be(?:acces|perm)\b|\b(?:no|not have|lacks?|insufficient|missing|without|required) (?:\w+ ){0,2}permissions?\b|\baccess (?:is )?denied\b/,
-    /\bunauthori[sz]ed\b|\bunauthenticated\b|\(forbidden\)|\b403 forbidden\b|\bforbidden for url\b|\b40[13]\b.{0,40}\b(?:token|client|auth|error)|\b(?:http|status|code|error)\b[^\w]{0,4}40[13]\b/,
     /\b(?:invalid|no|missing|expired|bad|wrong|locate|find|load|incorrect|refresh) (?:\w+ )?credentials?\b|\bcredentials? (?:not|are|is|were|have|has|expired)\b|\bapi[ _-]key\b|\bnot logged in\b/,
     /\b(?:InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|NoSuchBucket|RequestTimeTooSkewed|AuthFailure|InvalidClientTokenId)\b/,
-    /\b40[13] (?:get|post|put|head|delete) |\bpermission\b.{0,60}\bdenied\b|\bdoes not have\b.{0,60}\b(?:access|permission)/,
     /\b(?:cluster|node|pool)s?\b.{0,40}\benough (?:\w+ )?(?:resources|gpus|cpus)\b/,
     /\b(?:could not|cannot|couldn't|no) (?:find|matching|satisf\w+)\b.{0,40}\b(?:environment|distribution|version|module|channel|requirement)\b|\bcannot find module\b/,
     /\b(?:jwt|token)\b.{0,20}\b(?:expired|rejected)\b|\b(?:access|auth\w*|api|bearer|service account|session|hf) token\b|\bauthentication (?:fail|error|is required)|\bcertificate (?:verif|has|is|chain|signed)|\bx509\b/,
     /(?:\/\S{0,200}|\b(?:file|directory|path|folder|repo(?:sitory)?|bucket)\b.{0,80}) does not exist\b/,
-    /\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|could not|unable)(?: to)? bind\b/,
+    /\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|can't|could not|couldn't|unable)(?: to)? bind\b|\bconnect to (?:the )?(?:x )?display\b|\bqt platform plugin\b/,
+    /\b(?:unable|failed|cannot|could not|not able)(?: to)? (?:write|mkdir)\b.{0,80}(?:\/|\b(?:path|directory|folder|cache|file)\b)|\b(?:could not|couldn't|cannot|failed to|unable to) (?:find|open|read|access|stat)\b.{0,60}\/(?:sys|proc|dev)\//,
     // What the operating system says of what it was asked for (strerror, gai_strerror).
-    /\baddress (?:already )?in use\b|\bcannot assign requested address\b|\baddress family not supported\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bfile too short\b|\b(?:wrong|invalid) elf\b|\bdevice or resource busy\b/,
+    /\baddress (?:already )?in use\b|\bcannot assign requested address\b|\baddress family not supported\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bfile too short\b|\b(?:wrong|invalid) elf\b|\bdevice or resource busy\b|\boperation not supported\b/,
     /\bname or service not known\b|\bname resolution\b|\bno address associated\b|\bcould not resolve\b|\bhost not found\b|\bunknown host\b|\bno such host\b/,
     /\berrno(?: is)?[ :=]{1,3}(?!17\b|22\b)\d|\(os error \d|\bundefined symbol\b|\bcannot open shared object\b|\bversion `\w|\bcould not load (?:dynamic )?library\b|\bcannot be opened\b|\bfile write failed\b/,
   ),
@@ -107,7 +118,7 @@ const CLASSES: readonly (readonly [RegExp, Blame])[] = [
     'fabric',
   ],
   [
-    /^(?:Driver|NoDevice|NvmlInit|Nvvm|Cuda(?:Driver|Setup)|LibraryNotFound|Dependency)\w*(?:Error)?$/,
+    /^(?:Driver|NoDevice|NvmlInit|Nvvm|Cuda(?:Driver|Setup|Support)|LibraryNotFound|Dependency)\w*(?:Error)?$/,
     'configuration',
   ],
   [
@@ -134,7 +145,7 @@ const kindOf = (text: string, exception = ''): Kind | undefined => {
 
 /** Words of a program that was given what it does not take. */
 const GIVEN =
-  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust\b|\b(?:have|has|needs?) to (?!be installed)|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\bcorrupt/i;
+  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust\b|\bneeds? at least \d|\b(?:have|has|needs?) to (?!be installed)|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\bcorrupt/i;
 
 /** LAMMPS, and who else writes where in its own source it gave up: `ERROR: Lost atoms (src/thermo.cpp:427)`. */
 const AT_SOURCE =
@@ -152,7 +163,7 @@ const OF_OTHERS_HAND =
  */
 const OF_MACHINE = new RegExp(
   [
-    /\bs?xid\b|\becc\b|\b(?:dbe|sbe)s?\b|\buncorrectable\b|\bnv-?(?:link|switch)(?:es|s)?\b|\bpci(?:e|-?express)\b|\bhbm\d?\b|\binforom\b/,
+    /\bs?xid\b|\becc\b|\b(?:dbe|sbe)s?\b|\buncorrectable\b|\bnv-?(?:link|switch)(?:es|s)?\b|(?<!\b[A-Z]{1,2}\d{1,3}[A-Z]?[ -])\bpci(?:e|-?express)\b|\bhbm\d?\b|\binforom\b/,
     /\brow[- ]?remap\w{0,12}|\b(?:retired|pending|blacklisted) pages?\b|\bpage retirements?\b|\b(?:hardware|thermal|power supply|firmware|gsp) (?:error|failure|fault|exception|violation|slowdown|shutdown|problem)s?\b|\boverheat\w{0,6}|\bmachine check\b/,
     /\b(?:ib|infiniband|roce|rdma|nics?|hcas?|ethernet|mlx\d_\d{1,3}|adapters?)\b.{0,40}\b(?:down|degraded|lost|gone|flap\w{0,5}|polling|unhealthy|faulty|inactive)\b|\b(?:port|link)\b.{0,40}\b(?:down(?!-)|degraded|flap\w{0,5})\b/,
     /\b(?:gpus?|sm|device|driver|node)\b.{0,40}\b(?:lost|fallen|fell|unhealthy|faulty|hung|hangs|degraded|temperature|broken|defective|reboot(?:ed)?|(?:requires?|needs?|wants?)\W{1,3}(?:an? )?(?:gpu )?reset|(?:not|no longer) (?:answer|respond)\w{0,4}|health ?check)\b/,
@@ -175,6 +186,12 @@ const noticed = (text: string, exception: string): Meaning | undefined => {
   if (isClassed && !tellsOfGone(text)) return undefined;
   const id = noticedOfOthers(text, exception);
   return id === undefined ? undefined : allJobTexts().find(row => row.id === id);
+};
+
+/** What an error says of others that did not come in time; that they have ended, a line below may explain. */
+export const waitedInVain = (text: string): Meaning | undefined => {
+  const found = noticed(text, '');
+  return found?.id === 'rendezvous' ? found : undefined;
 };
 
 /** An exception of any language within a line of a logger: `Exception in thread "main" a.b.XException: text`. */
@@ -207,6 +224,15 @@ export function exceptionMeaning(exception: string, title: string, text: string)
   const { layer, action, advice } = kindOf(text, exception) ?? OF_PROGRAM;
   return { id: 'exception', role, layer, action, title, advice };
 }
+
+/** What the driver or the system refused: the model cannot help it. */
+const REFUSED = /\boperation not (?:supported|permitted)\b|\bpermission denied\b|\bcuda driver\b/i;
+
+/** Who could not load a model passes on why. */
+export const ofItsWords = (meaning: Meaning, text: string): Meaning =>
+  meaning.id === 'model-load' && REFUSED.test(text)
+    ? { ...meaning, layer: 'configuration' }
+    : meaning;
 
 /** A launcher's command is the job itself, whose own words stand elsewhere. */
 const RUNS_JOB =

@@ -1,5 +1,5 @@
 import { RAISED_WITHIN } from './by-words.ts';
-import { isHarmless } from './harmless-lines.ts';
+import { isHarmless, isLoopback } from './harmless-lines.ts';
 import type { Line } from './log-lines.ts';
 import { noticedOfOthers } from './of-others.ts';
 
@@ -20,7 +20,7 @@ export const MAY_FAIL = new RegExp(
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy/,
+    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -34,6 +34,9 @@ export const WHAT = /^\s+what\(\):\s*/;
 /** `error: `, `srun: error: `, `error loading model: `, `x.h:139:2: error: `, `nvcc fatal   : `, `  what():  `. */
 export const FAILED_FORM =
   /^(?:[\w./:()+-]{1,120}: |[\w.-]{1,40} )?(?:[\w./-]{1,64}: )?(?:(?:fatal|unrecoverable|internal|runtime) )?(?:error|fatal)(?: in \w+[^:]{0,40}| [\w ()]{1,40})?\s{0,4}: |^\s+what\(\):/i;
+
+/** Charm++: `Fatal CUDA Error out of memory at cuda-hybrid-api.cu:790.` */
+const FATAL_AT = /^\W{0,4}fatal (?:\w{1,20} ){0,2}error\b.{1,200}\bat \S{1,200}:\d/i;
 
 /** strerror(3) and gai_strerror(3): a line that ends with one tells what was refused, whatever stands before it. */
 const OF_SYSTEM =
@@ -50,16 +53,24 @@ const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)
 /** It stands alone: what went wrong is said below. */
 export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;
 const HEADING = new RegExp(
-  `^\\W*(?:[A-Z]{2,8} )?(?:fatal |internal |last )?error(?: in [^:]{1,60})?:?\\s*(?:\\([^()]{1,60}\\)\\s*)?$|[-=*]{4,} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,}\\s*$|${PANICKED.source}`,
+  `^\\W*(?:[A-Z]{2,8} |\\w{1,20} has detected the following )?(?:fatal |internal |last )?error(?: (?:in|from) [^:]{1,80})?:?\\s*(?:\\([^()]{1,60}\\)\\s*)?$|[-=*]{4,} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,}\\s*$|${PANICKED.source}`,
   'i',
 );
 /** By its end first: most lines are none. */
 const ENDS_HEADING = /[:r)=*-]\s*$/i;
+/** MATLAB's: `Error using gpuArray`. */
+const OF_CALLER = /^\{?Error using \S{1,80}(?: \(line \d{1,6}\))?\s*$/;
 const isHeading = (text: string): boolean =>
-  ENDS_HEADING.test(text.slice(-4)) && HEADING.test(text);
+  OF_CALLER.test(text) || (ENDS_HEADING.test(text.slice(-4)) && HEADING.test(text));
 /** What follows is quoted, and says itself whether it is an error. */
-const QUOTES =
+export const QUOTES =
   /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w\W{0,3}\{\s{0,8}$|\berror executing (?:job|process)\b/i;
+
+/** What only passes on that something failed: the reason stands before it. */
+const PASSED_ON =
+  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|allocation \d{1,12} has been revoked)\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
+
+export const passesOn = (text: string): boolean => PASSED_ON.test(text);
 
 /** What a program says as it gives up, in no form of an error. */
 const GIVES_UP =
@@ -81,6 +92,7 @@ const COMPLAINS = new RegExp(
     /\b(?:not|no|never|none|neither) (?:\w+ ){0,3}(?:allowed|permitted|supported|available|found|detected|reachable|exist|usable|visible|accessible|recogni[sz]ed|installed|configured)\b/,
     /\b(?:does not|doesn't|do not|did not|didn't) (?:exist|match|support|fit|have|respond|answer|converge|work)\b/,
     /\b(?:incompatible|mismatch(?:ed)?|invalid|illegal|undefined|unknown|missing|bad|unsupported|wrong|duplicate) (?:\w+ ){0,3}(?:\w+)\b/,
+    /\b(?:unable to|failed to|could not|cannot|can't) (?:connect|reach|contact)\b/,
     /\b(?:fault|panic|overflow|deadlock|walltime|time ?limit|quota)\b/,
   ]
     .map(({ source }) => source)
@@ -102,7 +114,7 @@ export function voiceOf({ level, text }: Line): number | undefined {
     const isNote = text.length > NOTE_CHARACTERS_MAX || OF_SEARCH.test(text);
     return !isNote && HAPPENED_QUIETLY.test(text) ? 1 : undefined;
   }
-  if (!COMPLAINS.test(text)) return undefined;
+  if (!COMPLAINS.test(text) || (level === 'warning' && isLoopback(text))) return undefined;
   return level === 'warning' ? 2 : 3;
 }
 
@@ -121,7 +133,7 @@ export const quits = ({ level, text }: Line): boolean =>
   !isHarmless(text);
 
 const isOfForm = (text: string): boolean =>
-  [FAILED_FORM, RAISED_WITHIN, OF_SYSTEM, CHECKED, SIGNALLED, BRACKETED].some(form =>
+  [FAILED_FORM, FATAL_AT, RAISED_WITHIN, OF_SYSTEM, CHECKED, SIGNALLED, BRACKETED].some(form =>
     form.test(text),
   );
 
