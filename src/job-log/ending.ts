@@ -215,7 +215,7 @@ const NOTED =
   /^(?:failed to (?:import|load)|(?:could not|cannot|unable to) import)\b|\boptional\b/i;
 
 /** TensorFlow (cuda_driver.cc) goes on with the CPU: who is killed later is not killed by it. */
-const WITHOUT_GPU = /\bfailed call to cuInit: /;
+const WITHOUT_GPU = /\bfailed call to cuInit: |\bCould not dlopen library 'libcuda\.so/;
 /** Not where it names a fault of the GPU: it had one, and that is told whatever the program did without it. */
 const doesWithout = ({ meaning, text }: Occurrence): boolean =>
   WITHOUT_GPU.test(text) && meaning.layer !== 'hardware';

@@ -40,7 +40,7 @@ const CAN_BE_ANNOUNCED = /^(?:told-to-stop|preempted|rendezvous|agent-lost)$/;
 
 /** Mixed precision leaves out a step and goes on; a count of none is none. */
 const STEP_LEFT_OUT =
-  /\bskip(?:s|ped|ping)\b(?! limit| budget| count)(?<!\b(?:not|many|of|max|without) \w+)|\bskip (?:this|the|a)\b|\b(?:nans? found|found (?:infs?|nans?)|nan or infs?)\b["']?\s*[:=]\s*(?:0|false|no|none)\b/i;
+  /\bskip(?:s|ped|ping)\b(?! limit| budget| count| \w{1,20}: {1,8}0\b)(?<!\b(?:not|many|of|max|without) \w+)|\bskip (?:this|the|a)\b|\bskipped iterations: {1,8}[1-9]|\b(?:nans? found|found (?:infs?|nans?)|nan or infs?)\b["']?\s*[:=]\s*(?:0|false|no|none)\b/i;
 
 /** It says itself that it goes on without. */
 const DOES_WITHOUT =
