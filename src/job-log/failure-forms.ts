@@ -20,7 +20,7 @@ export const MAY_FAIL = new RegExp(
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success/,
+    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success|utilizing/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -89,7 +89,7 @@ const COMPLAINS = new RegExp(
   [
     /\b(?:exceed(?:s|ed|ing)|refused|denied|rejected|unreachable|evicted|preempted|drained|expired|lost|crashed|corrupt(?:ed)?|unhealthy)\b/,
     /\b(?:out of|not enough|insufficient|no more|low on|no free) (?:\w+ ){0,2}(?:memory|space|disk|resources?|capacity|devices?|slots?|storage)\b/,
-    /\b(?:not|no|never|none|neither) (?:\w+ ){0,3}(?:allowed|permitted|supported|available|found|detected|reachable|exist|usable|visible|accessible|recogni[sz]ed|installed|configured)\b/,
+    /\b(?:not|no|never|none|neither) (?:\w+ ){0,3}(?:allowed|permitted|supported|available|found|detected|reachable|exist|usable|visible|accessible|write?able|readable|executable|mounted|recogni[sz]ed|installed|configured)\b/,
     /\b(?:does not|doesn't|do not|did not|didn't) (?:exist|match|support|fit|have|respond|answer|converge|work)\b/,
     /\b(?:incompatible|mismatch(?:ed)?|invalid|illegal|undefined|unknown|missing|bad|unsupported|wrong|duplicate) (?:\w+ ){0,3}(?:\w+)\b/,
     /\b(?:unable to|failed to|could not|cannot|can't) (?:connect|reach|contact)\b/,
