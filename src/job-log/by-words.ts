@@ -76,7 +76,7 @@ const KINDS: readonly Kind[] = [
     'fix_configuration',
     'Compare driver, CUDA, libraries and compiler of the image with what this GPU and this program want.',
     /\bno (?:[\w-]+ ){0,2}(?:gpus?|cuda|cuda-capable|nvidia driver|cuda driver|accelerators?|xpus?|hcas?|devices?|platforms?)\b.{0,40}\b(?:detected|found|available|visible|present)\b/,
-    /\bno registered\b.{0,40}\b(?:gpu|cuda|hip|rocm|opencl|platform)|\benough gpus\b|\b(?:detected|available|this) hardware\b|\bdriver does(?: not|n't) support\b/,
+    /\bno registered\b.{0,40}\b(?:gpu|cuda|hip|rocm|opencl|platform)|\benough gpus\b|\b(?:detected|available|this) hardware\b|\bdriver does(?: not|n't) support\b|\bnot compatible\b.{0,40}\bversion|\bincompatible device\b/,
     /\b(?:gpus?|cuda|accelerators?)\b.{0,30}\bnot (?:available|detected|found|visible|accessible|usable)\b/,
     /\b(?:could not|couldn't|cannot|did not|failed to|unable to) (?:find|detect|see|access|load|locate|select|use|open|initiali[sz]e)\b.{0,30}\b(?:gpus?|cuda|nvidia|cudnn|nccl|tensorrt|accelerators?)\b/,
     /\brequires? (?:an? )?(?:(?:nvidia|cuda)[ -](?:capable )?)?(?:gpus?|cuda)(?: devices?| support)?(?:\W*$|[.;] )/,
@@ -84,7 +84,7 @@ const KINDS: readonly Kind[] = [
     /\bcompute[ _-]capabilit|\bsm_?\d\d\b|\bcompute_\d\d\b|\b(?:volta|turing|ampere|ada|hopper|blackwell)\b.{0,20}\bgpus?\b|\bonly supports? .{0,30}\bgpus?\b|\bdoesn't support bf16\b/,
     /\b(?:compiled|built) (?:with(?:out)?|for|against)\b|\bnot compiled\b|\bnot been (?:compiled|built)\b|\bunsupported gnu version\b/,
     /\bc(?:\+\+)? compiler\b|\bgcc\b|\bg\+\+|\bnvcc\b|\bptxas\b|\bninja\b|\bcmake\b|\bglibc\b|\bcompiling objects\b|\bjit[- ](?:load|compile|build)\b|\bbuild(?:ing)? (?:the )?extension\b/,
-    /\bversion\b.{0,60}\b(?:mismatch|incompatible|not (?:compatible|supported|match)|too (?:old|low|new)|(?:older|newer) than|conflict|or (?:newer|higher|later)|(?:is|are|was) required)\b|\b(?:mismatch|incompatible|not compatible)\b.{0,40}\bversion|\bincompatible device\b/,
+    /\bversion\b.{0,60}\b(?:mismatch|incompatible|not (?:compatible|supported|match)|too (?:old|low|new)|(?:older|newer) than|conflict|or (?:newer|higher|later)|(?:is|are|was) required)\b|\b(?:mismatch|incompatible)\b.{0,40}\bversion/,
   ),
   kind(
     'configuration',

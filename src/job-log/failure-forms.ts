@@ -14,13 +14,13 @@ export const MAY_FAIL = new RegExp(
     /compatib|evict|drain|\blame |stub lib|low on|usage|xid|segfault|panic|bad_alloc|general protection/,
     /fallen|cancelled|interrupt|preempt|limit|processes|dump|illegal/,
     /duplicate|nonexistent|taking the entire|barrier|marked|exceed|terminat|no |not |n't /,
-    /errno|expected|requ|must|detected|status|received|version|read-only|corrupt|capa/,
+    /errno|\bfull\b|expected|requ|must|detected|status|received|version|read-only|corrupt|capa/,
     /config|violat|engine|exit|unknown|changed|missing|expire|imagep|unhealthy|mapping/,
     /ibv_wc|built|acces|unre|recorder|nvls|too |handle|available|nosuchkey|undefined/,
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy|\bfull\b/,
+    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy/,
   ]
     .map(({ source }) => source)
     .join('|'),
