@@ -151,7 +151,7 @@ const kindOf = (text: string, exception = ''): Kind | undefined => {
 
 /** Words of a program that was given what it does not take. */
 const GIVEN =
-  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust\b|\b(?:have|has|needs?) to (?!be installed)|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\bcorrupt|\bsig(?:segv|fpe)\b|\bsegmentation fault\b|\bsignal \(?11\b/i;
+  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust\b|\b(?:have|has|needs?) to (?!be installed)|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\bcorrupt/i;
 
 /** LAMMPS, and who else writes where in its own source it gave up: `ERROR: Lost atoms (src/thermo.cpp:427)`. */
 const AT_SOURCE =
@@ -181,6 +181,9 @@ const OF_MACHINE = new RegExp(
 );
 /** Whether a line's own words tell of a machine; a network that does not answer is none. */
 export const tellsOfMachine = (text: string): boolean => OF_MACHINE.test(text);
+
+/** Of a signal that programs make themselves. */
+const CRASHED = /\bsig(?:segv|fpe)\b|\bsegmentation fault\b|\bsignal \(?11\b/i;
 
 /** So few words tell nothing. */
 const SAYS_SOMETHING = /\b(?:(?:[a-z]{2,40}|a)\W{1,8}){4}[a-z]{2}/i;
@@ -279,6 +282,7 @@ export function firstErrorMeaning(text: string): Meaning {
   const isGiven =
     (raised !== undefined ||
       GIVEN.test(text) ||
+      CRASHED.test(text) ||
       AT_SOURCE.test(text) ||
       (SAYS_SOMETHING.test(text) && !OF_OTHERS_HAND.test(text))) &&
     !OF_CALL.test(text);
