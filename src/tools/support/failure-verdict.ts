@@ -264,7 +264,9 @@ const lastResortAndExit: Judge = facts => {
   const exit = ownExit(facts);
   if (!judgement || !exit) return judgement;
   if (exit.fault === 'unknown' && judgement.fault === 'application') return undefined;
-  return { ...judgement, why: [...judgement.why, ...exit.why] };
+  // What the exit code says by itself is not weaker for a line that says the same.
+  const confidence = exit.fault === judgement.fault ? exit.confidence : judgement.confidence;
+  return { ...judgement, confidence, why: [...judgement.why, ...exit.why] };
 };
 
 /** Where it is not known which GPUs were its own, its log knows more than an incident of any of them. */
