@@ -2,6 +2,7 @@ import type { ClusterEvent, ClusterPod, ContainerEnd } from '../../contract/clus
 import type { Blame } from '../../contract/finding.ts';
 import { hookWords } from '../../contract/hook-words.ts';
 import { JOB_WENT_ON_MS } from '../../contract/limits.ts';
+import { cdiAdvice } from '../../findings/support/cdi-words.ts';
 import { CONTAINER_FINDING } from '../../findings/support/container-faults.ts';
 import type { Incident } from '../../xid/events.ts';
 import type { FailureAnswer } from './failure-answer.ts';
@@ -168,7 +169,7 @@ export const isEndedFromOutside = ({
 /** signal(7): SIGTERM, and SIGKILL where its time was over. */
 const ASKED_TO_STOP: readonly number[] = [15, 9];
 
-const neverStarted: Judge = ({ pod, container, podEvents, end }) => {
+const neverStarted: Judge = ({ pod, container, podEvents, end, findings }) => {
   const waiting = container?.state === 'waiting' ? container : undefined;
   const reason = [pod.reason, end?.reason ?? '', waiting?.reason ?? ''].find(one =>
     NEVER_STARTED.test(one),
@@ -177,20 +178,39 @@ const neverStarted: Judge = ({ pod, container, podEvents, end }) => {
   const hook = hookMessage([end, waiting, ...(end ? [] : podEvents)]);
   if (reason === undefined && !(event && !end) && hook === undefined) return undefined;
   const words = hook ?? waiting?.message ?? (pod.message || event?.message) ?? '';
-  return {
-    fault: hook === undefined ? 'configuration' : 'driver',
-    confidence: hook === undefined ? 'medium' : 'high',
-    action: 'fix_configuration',
-    advice:
-      hook === undefined
-        ? 'The container never ran. Compare what it asks for with what the node offers: get_pod_gpu_allocation.'
-        : 'The NVIDIA runtime could not give the container its GPU. Ask triage_gpu_node for the driver.',
-    why: [
-      `the container never ran: ${reason ?? event?.reason ?? 'refused'}${words && `, ${words}`}`,
-    ],
-    against: [],
-  };
+  const said = `the container never ran: ${reason ?? event?.reason ?? 'refused'}${words && `, ${words}`}`;
+  const { why = [], ...judged } = ofHook(hook, findings);
+  return { ...judged, action: 'fix_configuration', why: [said, ...why], against: [] };
 };
+
+/**
+ * Whose matter it is that NVIDIA's runtime could not serve a container. Of a CDI device that it does not find
+ * only that is shown: the specification is old, not written yet, or of other devices than are asked for.
+ */
+function ofHook(
+  hook: string | undefined,
+  findings: FailureFacts['findings'],
+): Pick<FailureVerdict, 'fault' | 'confidence' | 'advice'> & { readonly why?: readonly string[] } {
+  if (hook === undefined) {
+    return {
+      ...{ fault: 'configuration', confidence: 'medium' },
+      advice:
+        'The container never ran. Compare what it asks for with what the node offers: get_pod_gpu_allocation.',
+    };
+  }
+  const advice = cdiAdvice(hook);
+  const shown = findings.find(({ id }) => id === 'cdi-stale' || id === 'driver-not-loaded');
+  if (advice === undefined || shown?.id === 'driver-not-loaded') {
+    return {
+      ...{ fault: 'driver', confidence: 'high' },
+      advice:
+        'The NVIDIA runtime could not give the container its GPU. Ask triage_gpu_node for the driver.',
+    };
+  }
+  return shown
+    ? { fault: 'configuration', confidence: 'high', advice: shown.advice, why: [shown.title] }
+    : { fault: 'configuration', confidence: 'medium', advice };
+}
 
 /** The message in which the NVIDIA runtime says why it could not serve the container. */
 const hookMessage = (
@@ -264,7 +284,9 @@ const lastResortAndExit: Judge = facts => {
   const exit = ownExit(facts);
   if (!judgement || !exit) return judgement;
   if (exit.fault === 'unknown' && judgement.fault === 'application') return undefined;
-  return { ...judgement, why: [...judgement.why, ...exit.why] };
+  // What the exit code says by itself is not weaker for a line that says the same.
+  const confidence = exit.fault === judgement.fault ? exit.confidence : judgement.confidence;
+  return { ...judgement, confidence, why: [...judgement.why, ...exit.why] };
 };
 
 /** Where it is not known which GPUs were its own, its log knows more than an incident of any of them. */
