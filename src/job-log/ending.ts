@@ -227,7 +227,12 @@ export function withoutWeak(
   const killedLine = occurrences.findLast(({ meaning }) => meaning.id === 'killed')?.line ?? 0;
   const isNoted = ({ meaning: { id }, line, text }: Occurrence): boolean =>
     OFTEN_NOTED.test(id) &&
-    strong.some(one => one.line > line && (one.meaning.id !== 'exception' || NOTED.test(text)));
+    strong.some(
+      one =>
+        one.line > line &&
+        !passesOn(one.text) &&
+        (one.meaning.id !== 'exception' || NOTED.test(text)),
+    );
   return occurrences.map(one => {
     const { weak, meaning, line, ordinary } = one;
     const isAlone = occurrences.every(other => other.line <= line);
@@ -320,8 +325,17 @@ const isOnlyReset = (known: readonly Occurrence[]): boolean =>
   known.every(({ text, meaning }) => RESET.test(text) && meaning.id === 'peer-closed');
 
 /** What only passes on that something failed: the reason stands before it. */
-const PASSED_ON =
-  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error)\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
+const PASSED_ON = new RegExp(
+  [
+    /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error)\b/,
+    /^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b|\binitialization failed(?:, exiting)?\W*$/,
+    // The status alone of a library that said before what went wrong.
+    /\bNCCL (?:error in: |error: (?:invalid|internal|unhandled)|error \d)|^(?:\w+\.)*nccl\w+: |\bNIXL_ERR_\w+\W*$|\bfailed to (?:create|init) ucp\b/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
 
 export const passesOn = (text: string): boolean => PASSED_ON.test(text);
 

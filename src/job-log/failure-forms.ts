@@ -20,7 +20,7 @@ export const MAY_FAIL = new RegExp(
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy/,
+    /padded|_err_|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -120,8 +120,12 @@ export const quits = ({ level, text }: Line): boolean =>
   !GUESSES.test(text) &&
   !isHarmless(text);
 
+/** NVSHMEM, and who else prints a status behind the place in its source: `ibgda.cpp:1889: NULL value `. */
+const STATUS =
+  /^\/?\S{1,300}\.(?:cc?|cpp|cuh?|h(?:pp)?):(?:\w{1,80}:)?\d{1,6}: (?:non-zero status: -?[1-9]|NULL value\b|error status: -?\d|init failed\b)/;
+
 const isOfForm = (text: string): boolean =>
-  [FAILED_FORM, RAISED_WITHIN, OF_SYSTEM, CHECKED, SIGNALLED, BRACKETED].some(form =>
+  [FAILED_FORM, STATUS, RAISED_WITHIN, OF_SYSTEM, CHECKED, SIGNALLED, BRACKETED].some(form =>
     form.test(text),
   );
 

@@ -60,6 +60,10 @@ const SPEAKS_OF = new RegExp(
   'i',
 );
 
+/** What a library gives back as it ends. */
+const GIVEN_BACK =
+  /\bde-?register(?:ing)?\b.{0,120}\bfailed\b|\bfailed to (?:de-?register|unregister|unmap)\b/i;
+
 /** Whether a line whose words mean a failure tells of none; `below` are the lines after it. */
 export function tellsOfNone(
   id: string,
@@ -68,6 +72,7 @@ export function tellsOfNone(
   below: readonly string[],
 ): boolean {
   if (CAN_BE_ANNOUNCED.test(id)) return ANNOUNCES.test(text) && !HAPPENED.test(text);
+  if (layer === 'fabric' && GIVEN_BACK.test(text)) return true;
   if (layer === 'hardware' && SPEAKS_OF.test(text)) return true;
   if (id === 'not-finite') return STEP_LEFT_OUT.test(text);
   if (layer === 'configuration' && (DOES_WITHOUT.test(text) || isReplaced(text, below)))

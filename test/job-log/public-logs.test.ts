@@ -118,7 +118,6 @@ const STILL_WRONG: Readonly<Record<string, string>> = {
     'Lot 13, not mended for: a warning of what is missing, before the traceback that comes of it.',
   'easyr1-owner-node-has-crashed':
     'Lot 13, not mended for: Ray tells of a lost node, which is taken for another’s end.',
-  'nccl-ibv-create-cq-xgboost': 'Lot 13, not mended for: the call is quoted, and nobody is blamed.',
 };
 
 function score({ log, line, alsoRight = [], blame, alsoBlame = [], ranks }: Case) {
