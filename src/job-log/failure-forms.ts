@@ -20,7 +20,7 @@ export const MAY_FAIL = new RegExp(
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|_err_|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |truncated|called before|hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy/,
+    /padded|_err_|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |truncated|called (?:before|after)|more than once|hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -29,7 +29,7 @@ export const MAY_FAIL = new RegExp(
 /** The same for the reports of launchers, which alone are read of what is only noted. */
 export const MAY_REPORT = /exit|kill|died|process|abort|error|recorder|return|version|fail|termin/i;
 
-export const WHAT = /^\s+what\(\):\s*/;
+export const WHAT = /^\s*what\(\):\s*/;
 
 /** `error: `, `srun: error: `, `error loading model: `, `x.h:139:2: error: `, `nvcc fatal   : `, `  what():  `. */
 export const FAILED_FORM =
