@@ -4,10 +4,10 @@ import {
   inOrder,
   type Moment,
   type Occurrence,
-  passesOn,
-  withCause,
   withoutWeak,
 } from './ending.ts';
+import { passesOn } from './failure-forms.ts';
+import { withCause } from './last-resort.ts';
 import type { ProgressCount } from './progress.ts';
 
 const MAY_START_ANEW = /restart|attempt|reset workers|checkpoint|RESCHEDULING/i;
