@@ -126,7 +126,7 @@ export const quits = ({ level, text }: Line): boolean =>
 
 /** NVSHMEM, and who else prints a status behind the place in its source: `ibgda.cpp:1889: NULL value `. */
 const STATUS =
-  /^\/?\S{1,300}\.(?:cc?|cpp|cuh?|h(?:pp)?):(?:\w{1,80}:)?\d{1,6}: (?:non-zero status: -?[1-9]|NULL value\b|error status: -?\d|init failed\b)/;
+  /^\/?\S{1,300}\.(?:cc?|cpp|cuh?|h(?:pp)?):(?:\w{1,80}:)?\d{1,6}: (?:non-zero status: -?[1-9]|NULL value\b|error status: -?\d)|^\/\S{1,300}\.(?:cpp|cu):\w{1,80}:\d{1,6}: \S/;
 
 const isOfForm = (text: string): boolean =>
   [FAILED_FORM, FATAL_AT, STATUS, RAISED_WITHIN, OF_SYSTEM, CHECKED, SIGNALLED, BRACKETED].some(
