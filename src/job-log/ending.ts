@@ -121,7 +121,7 @@ const FOLLOWS =
 
 /** PyTorch's exception around an error of NCCL or of another thread: the reason stands behind it. */
 const PASSES_ON =
-  /\bNCCL error in: |\bunhandled cuda error\b|^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in /;
+  /\bNCCL error in: |\bunhandled cuda error\b|^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in |: Graph execution error:\s*$/;
 /** Who starts a container passes on why it cannot. */
 export const STARTS = /^(?:container-start|image-pull)$/;
 /** What the tool that was to do it says itself: `nvidia-container-cli: mount error: file creation failed`. */
@@ -255,6 +255,7 @@ export function withoutWeak(
         one.line > line &&
         !passesOn(one.text) &&
         !STARTS.test(one.meaning.id) &&
+        !(one.meaning.id === 'crash' && passesOn(one.text)) &&
         (one.meaning.id !== 'exception' || NOTED.test(text)),
     );
   return occurrences.map(one => {

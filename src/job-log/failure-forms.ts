@@ -20,7 +20,7 @@ export const MAY_FAIL = new RegExp(
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|_err_|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |truncated|called (?:before|after)|more than once|hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy/,
+    /padded|_err_|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |truncated|called (?:before|after)|more than once|hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -53,16 +53,33 @@ const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)
 /** It stands alone: what went wrong is said below. */
 export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;
 const HEADING = new RegExp(
-  `^\\W*(?:[A-Z]{2,8} |\\w{1,20} has detected the following )?(?:fatal |internal |last )?error(?: in [^:]{1,60})?:?\\s*(?:\\([^()]{1,60}\\)\\s*)?$|[-=*]{4,} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,}\\s*$|${PANICKED.source}`,
+  `^\\W*(?:[A-Z]{2,8} |\\w{1,20} has detected the following )?(?:fatal |internal |last )?error(?: (?:in|from) [^:]{1,80})?:?\\s*(?:\\([^()]{1,60}\\)\\s*)?$|[-=*]{4,} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,}\\s*$|${PANICKED.source}`,
   'i',
 );
 /** By its end first: most lines are none. */
 const ENDS_HEADING = /[:r)=*-]\s*$/i;
+/** MATLAB's: `Error using gpuArray`. */
+const OF_CALLER = /^\{?Error using \S{1,80}(?: \(line \d{1,6}\))?\s*$/;
 const isHeading = (text: string): boolean =>
-  ENDS_HEADING.test(text.slice(-4)) && HEADING.test(text);
+  OF_CALLER.test(text) || (ENDS_HEADING.test(text.slice(-4)) && HEADING.test(text));
 /** What follows is quoted, and says itself whether it is an error. */
 export const QUOTES =
   /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w\W{0,3}\{\s{0,8}$|\berror executing (?:job|process)\b/i;
+
+/** What only passes on that something failed: the reason stands before it. */
+const PASSED_ON = new RegExp(
+  [
+    /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|allocation \d{1,12} has been revoked)\b/,
+    /^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b|\binitialization failed(?:, exiting)?\W*$/,
+    // The status alone of a library that said before what went wrong.
+    /\bNCCL (?:error in: |error: (?:invalid|internal|unhandled)|error \d)|^(?:\w+\.)*nccl\w+: |\bNIXL_ERR_\w+\W*$|\bfailed to (?:create|init) ucp\b/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
+
+export const passesOn = (text: string): boolean => PASSED_ON.test(text);
 
 /** What a program says as it gives up, in no form of an error. */
 const GIVES_UP =
@@ -159,18 +176,3 @@ export function looksFailed({ level, text }: Line, above: string): boolean {
   if (isHeading(text) || QUOTES.test(text) || isHarmless(text)) return false;
   return noticedOfOthers(text) === undefined;
 }
-
-/** What only passes on that something failed: the reason stands before it. */
-const PASSED_ON = new RegExp(
-  [
-    /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|allocation \d{1,12} has been revoked)\b/,
-    /^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b|\binitialization failed(?:, exiting)?\W*$/,
-    // The status alone of a library that said before what went wrong.
-    /\bNCCL (?:error in: |error: (?:invalid|internal|unhandled)|error \d)|^(?:\w+\.)*nccl\w+: |\bNIXL_ERR_\w+\W*$|\bfailed to (?:create|init) ucp\b/,
-  ]
-    .map(({ source }) => source)
-    .join('|'),
-  'i',
-);
-
-export const passesOn = (text: string): boolean => PASSED_ON.test(text);
