@@ -109,7 +109,7 @@ const KINDS: readonly Kind[] = [
     /\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|can't|could not|couldn't|unable)(?: to)? bind\b|\bconnect to (?:the )?(?:x )?display\b|\bqt platform plugin\b/,
     /\b(?:unable|failed|cannot|could not|not able)(?: to)? (?:write|mkdir)\b.{0,80}(?:\/|\b(?:path|directory|folder|cache|file)\b)|\b(?:could not|couldn't|cannot|failed to|unable to) (?:find|open|read|access|stat)\b.{0,60}\/(?:sys|proc|dev)\//,
     // What the operating system says of what it was asked for (strerror, gai_strerror).
-    /\b(?:address|port|socket)\b.{0,60}\b(?:already )?in use\b|\bdisk (?:is )?full\b|\b\d{2}% full\b|\bcannot assign requested address\b|\baddress family not supported\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bfile too short\b|\b(?:wrong|invalid) elf\b|\bdevice or resource busy\b|\boperation not supported\b/,
+    /\b(?:address|port|socket)\b.{0,60}\b(?:already )?in use\b|\bdisk (?:is )?full\b|\b\d{2}% full\b|\bcannot assign requested address\b|\baddress family not supported\b|\bprotocol not (?:available|supported)\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bfile too short\b|\b(?:wrong|invalid) elf\b|\bdevice or resource busy\b|\boperation not supported\b/,
     /\bname or service not known\b|\bname resolution\b|\bno address associated\b|\bcould not resolve\b|\bhost not found\b|\bunknown host\b|\bno such host\b/,
     /\berrno(?: is)?[ :=]{1,3}(?!17\b|22\b)\d|\(os error \d|\bundefined symbol\b|\bcannot open shared object\b|\bversion `\w|\bcould not load (?:dynamic )?library\b|\bcannot be opened\b|\bfile write failed\b/,
   ),
@@ -164,7 +164,10 @@ const AT_SOURCE =
 
 /** A call of a library that the program uses has failed: who called it wrongly, and whether anybody did, is not told. */
 const OF_CALL =
-  /\b(?:nccl|cu(?:da|dnn|blas|fft|sparse|solver))(?:[A-Z_]\w*|\w{0,20} (?:error|failure|status|runtime|driver|api)\b)|\b(?:CU(?:DA|DNN|BLAS|FFT|SPARSE|SOLVER)|NCCL)(?:_\w+| (?:error|failure|warn|status|runtime|driver)\b)/i;
+  /\bUC[XC] {1,2}ERROR\b|^libfabric:|\bNET\/OFI\b|\b(?:nccl|cu(?:da|dnn|blas|fft|sparse|solver))(?:[A-Z_]\w*|\w{0,20} (?:error|failure|status|runtime|driver|api)\b)|\b(?:CU(?:DA|DNN|BLAS|FFT|SPARSE|SOLVER)|NCCL)(?:_\w+| (?:error|failure|warn|status|runtime|driver)\b)/i;
+/** NCCL's own checks of what a program asks it for. */
+const OF_ARGUMENTS =
+  /\b(?:argcheck|group|enqueue|dev_runtime)\.cc:\d{1,6} (?:\(\w{1,80}\) )?NCCL WARN (?!.*\bfailed\b(?! on rank\b))/;
 /** What is no part of the program: the driver, a scheduler and its tools, the daemons of MPI. */
 const OF_OTHERS_HAND =
   /\b(?:NVRM|amdgpu|nvidia-\w+|salloc|srun|sbatch|slurm\w*|pmix\w*|ucx|orted?|prted?|opal|kubelet|containerd|raylet|gcs_server|wandb|from server|hostengine|dcgm|nvshmem\w*|oneccl|ccl_error|p?mpi\w*)\b/i;
@@ -285,12 +288,13 @@ export function firstErrorMeaning(text: string): Meaning {
   const raised = RAISED_WITHIN.exec(text)?.[1];
   const named = raised === undefined ? undefined : kindOf(text, raised);
   const isGiven =
-    (raised !== undefined ||
+    OF_ARGUMENTS.test(text) ||
+    ((raised !== undefined ||
       GIVEN.test(text) ||
       CRASHED.test(text) ||
       AT_SOURCE.test(text) ||
       (SAYS_SOMETHING.test(text) && !OF_OTHERS_HAND.test(text))) &&
-    !OF_CALL.test(text);
+      !OF_CALL.test(text));
   const title = 'First error of the log; not a text that is known';
   if (!OF_VALUES.test(raised ?? '') && isOfMachine(text, named ?? found)) {
     return { ...{ id: 'machine-words', role: 'cause', title }, ...OF_MACHINE_MEANING };

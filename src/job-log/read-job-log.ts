@@ -24,6 +24,7 @@ import {
 } from './failure-forms.ts';
 import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { headed, headsTraceback, saysBelow } from './headings.ts';
+import { withHelpBlocks } from './help-blocks.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
@@ -49,7 +50,8 @@ interface FetchedLog
  * in which they began. A cause after which the program went on is counted and left out. Pure.
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
-  const { lines, unreadCharacters } = linesOf(text);
+  const { lines: written, unreadCharacters } = linesOf(text);
+  const lines = withHelpBlocks(written);
   const { found, ordinary, progress } = foundIn(lines);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
