@@ -14,7 +14,7 @@ export const MAY_FAIL = new RegExp(
     /compatib|evict|drain|\blame |stub lib|low on|usage|xid|segfault|panic|bad_alloc|general protection/,
     /fallen|cancelled|interrupt|preempt|limit|processes|dump|illegal/,
     /duplicate|nonexistent|taking the entire|barrier|marked|exceed|terminat|no |not |n't /,
-    /errno|expected|requ|must|detected|status|received|version|read-only|corrupt|capa/,
+    /errno|\bfull\b|expected|requ|must|detected|status|received|version|read-only|corrupt|capa/,
     /config|violat|engine|exit|unknown|changed|missing|expire|imagep|unhealthy|mapping/,
     /ibv_wc|built|acces|unre|recorder|nvls|too |handle|available|nosuchkey|undefined/,
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
@@ -38,9 +38,13 @@ export const FAILED_FORM =
 /** Charm++: `Fatal CUDA Error out of memory at cuda-hybrid-api.cu:790.` */
 const FATAL_AT = /^\W{0,4}fatal (?:\w{1,20} ){0,2}error\b.{1,200}\bat \S{1,200}:\d/i;
 
+/** `CUDA error !!!!! <out of memory>`, `Unhandled exception of type 'X' with message 'Y', terminating`. */
+const OF_RUNTIME =
+  /^\W{0,4}(?:cuda|hip|opencl|sycl)\b.{0,20}\berror\b|^\W{0,4}(?:unhandled|uncaught) exception\b/i;
+
 /** strerror(3) and gai_strerror(3): a line that ends with one tells what was refused, whatever stands before it. */
 const OF_SYSTEM =
-  /(?:[:(\]>-]|\b(?:failed|returned|error)\b:?) {0,2}(?:no such (?:file or directory|device(?: or address)?|host)|permission denied|operation not permitted|input\/output error|no space left on device|disk quota exceeded|read-only file system|too many open files(?: in system)?|cannot allocate memory|resource temporarily unavailable|device or resource busy|exec format error|not a directory|is a directory|bad address|stale file handle|remote i\/o error|transport endpoint is not connected|connection refused|connection timed out|no route to host|network is (?:unreachable|down)|host is down|address already in use|cannot assign requested address|protocol not (?:supported|available)|operation not supported|function not implemented|name or service not known|temporary failure in name resolution|command not found)(?:,? (?:\(\w+\)|\[\w+\]|please try again|retrying\b.*))?[.)\]'"]{0,3}\s*$/i;
+  /(?:[:(\]>-]|\b(?:failed|returned|error)\b:?) {0,2}(?:no such (?:file or directory|device(?: or address)?|host)|permission denied|operation not permitted|input\/output error|no space left on device|disk quota exceeded|read-only file system|too many open files(?: in system)?|cannot allocate memory|out of memory|resource temporarily unavailable|device or resource busy|exec format error|not a directory|is a directory|bad address|stale file handle|remote i\/o error|transport endpoint is not connected|connection refused|connection timed out|no route to host|network is (?:unreachable|down)|host is down|address already in use|cannot assign requested address|protocol not (?:supported|available)|operation not supported|function not implemented|name or service not known|temporary failure in name resolution|command not found)(?:,? (?:\(\w+\)|\[\w+\]|please try again|retrying\b.*))?[.)\]'"]{0,3}\s*$/i;
 
 /** What checks of C and C++ print: `GGML_ASSERT: `, `CHECK failed`, `Assertion `x' failed`; and who ended by a signal. */
 const CHECKED =
@@ -133,8 +137,8 @@ export const quits = ({ level, text }: Line): boolean =>
   !isHarmless(text);
 
 const isOfForm = (text: string): boolean =>
-  [FAILED_FORM, FATAL_AT, RAISED_WITHIN, OF_SYSTEM, CHECKED, SIGNALLED, BRACKETED].some(form =>
-    form.test(text),
+  [FAILED_FORM, FATAL_AT, OF_RUNTIME, RAISED_WITHIN, OF_SYSTEM, CHECKED, SIGNALLED, BRACKETED].some(
+    form => form.test(text),
   );
 
 /** An exception of a log whose frames another program left out. */

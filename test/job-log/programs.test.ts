@@ -5,7 +5,8 @@ import { Blame } from '../../src/contract/finding.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
 
 /**
- * How programs, launchers and languages that the public logs hold little of end: written from their own sources,
+ * From `ray-placement` on: 49 of 215 cases of 28 November, of which 166 were right before any mend for them. Before:
+ * how programs, launchers and languages that the public logs hold little of end: written from their own sources,
  * judged before the reader was asked. Of the first 52, line and blame were both right in 44 (line 48, blame 45) before
  * any mend for them, of the next 88 (from `pbs-walltime` on) in 56 (65, 65), of the next 27
  * (from `singularity-nv-cli` on) in 19, of the next 17 (from `ok-lightning` on) in 16, of
