@@ -14,7 +14,7 @@ export const MAY_FAIL = new RegExp(
     /compatib|evict|drain|\blame |stub lib|low on|usage|xid|segfault|panic|bad_alloc|general protection/,
     /fallen|cancelled|interrupt|preempt|limit|processes|dump|illegal/,
     /duplicate|nonexistent|taking the entire|barrier|marked|exceed|terminat|no |not |n't /,
-    /errno|\bfull\b|expected|requ|must|detected|status|received|version|read-only|corrupt|capa/,
+    /errno|\bfull\b|condor_rm|expected|requ|must|detected|status|received|version|read-only|corrupt|capa/,
     /config|violat|engine|exit|unknown|changed|missing|expire|imagep|unhealthy|mapping/,
     /ibv_wc|built|acces|unre|recorder|nvls|too |handle|available|nosuchkey|undefined/,
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
