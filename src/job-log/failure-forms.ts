@@ -40,7 +40,7 @@ const FATAL_AT = /^\W{0,4}fatal (?:\w{1,20} ){0,2}error\b.{1,200}\bat \S{1,200}:
 
 /** `CUDA error !!!!! <out of memory>`, `Unhandled exception of type 'X' with message 'Y', terminating`. */
 const OF_RUNTIME =
-  /^\W{0,4}(?:cuda|hip|opencl|sycl)\b.{0,20}\berror\b|^\W{0,4}(?:unhandled|uncaught) exception\b/i;
+  /^\W{0,4}(?:cuda|hip|opencl|sycl)\b.{0,20}\berror\b|^\W{0,4}(?:unhandled|uncaught) exception\b|^\W{0,4}http (?:client |server )?error [45]\d\d\b/i;
 
 /** strerror(3) and gai_strerror(3): a line that ends with one tells what was refused, whatever stands before it. */
 const OF_SYSTEM =

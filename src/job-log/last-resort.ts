@@ -32,6 +32,8 @@ export function withCause(
     if (failed && failed.line < (before?.line ?? Number.POSITIVE_INFINITY)) {
       return [failed, ...known];
     }
+    const below = first && reasonBelow(first, consequences, failures);
+    if (below) return [...known, below].toSorted((a, b) => a.line - b.line);
     return isOnlyReset(known) ? known.map(asLastResort) : known;
   }
   const other = [...known.filter(({ meaning }) => meaning.id === 'exception'), ...failures]
@@ -46,6 +48,19 @@ export function withCause(
     .toSorted((a, b) => a.line - b.line)
     .map(one => (isCause(one) ? asLastResort(one) : one));
 }
+
+/** Where nothing is told but what heads a reason, an error by its form right below is that. */
+const reasonBelow = (
+  first: Occurrence,
+  consequences: readonly Occurrence[],
+  failures: readonly Occurrence[],
+): Occurrence | undefined =>
+  consequences.every(({ text }) => HEADS.test(text))
+    ? failures.find(
+        ({ line, ordinary, text }) =>
+          line > first.line && ordinary - first.ordinary <= REASON_WITHIN_LINES && !passesOn(text),
+      )
+    : undefined;
 
 /** Ids of firstErrorMeaning. */
 const BY_FORM = /^(?:first-error|machine-words)$/;
