@@ -274,3 +274,19 @@ test.each([
 ])('by words alone: %s: %s', (line, layer) => {
   expect(causes('step 7', line)[0]).toMatchObject({ layer, line: 2 });
 });
+
+test('an error by its form is only told of where the program then says that it has succeeded', () => {
+  const odd =
+    'E1128 04:00:01.123456     411 memcache.go:287] the list of metrics is out of reach today';
+  expect(read(odd, 'step 7', 'Training completed successfully')).toMatchObject([
+    { role: 'report' },
+  ]);
+  expect(causes(odd, 'step 7', 'Job finished at Fri Nov 28')).toMatchObject([{ line: 1 }]);
+  expect(causes("KeyError: 'lr'", 'Training completed successfully')).toMatchObject([{ line: 1 }]);
+});
+
+test('what the loader ignores is nothing', () => {
+  const line =
+    "ERROR: ld.so: object 'a.so' from LD_PRELOAD cannot be preloaded (cannot open shared object file): ignored.";
+  expect(causes(line, "KeyError: 'lr'")).toMatchObject([{ line: 2 }]);
+});
