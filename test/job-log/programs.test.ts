@@ -13,7 +13,8 @@ import { readJobLog } from '../../src/job-log/read-job-log.ts';
  * the last 20 (from `kserve-storage-init` on) in 15; hardware was blamed falsely in none. frameworks.json holds what
  * was wrong at first, and a part of the rest, of 254 messages of frameworks and CUDA programs: 206 were right.
  * transports.json holds NCCL and what moves data below and beside it (RDMA libraries, c10d, Gloo, MPI): of 187 messages
- * 116 were right before any mend for them; two that stayed wrong are left out.
+ * 116 were right before any mend for them; two that stayed wrong are left out. From
+ * `ofi-falls-to-sockets` on it holds what goes on all the same.
  */
 const CASES = z
   .array(
