@@ -22,7 +22,7 @@ const IMAGE_ADVICE =
 const ADDRESS =
   /(?:\b(?:https?|tcp|grpc|s3|gs|redis|nfs):\/\/\S|\b(?:\d{1,3}\.){3}\d{1,3}\b|\b[a-z][\w-]{0,62}(?:\.[\w-]{1,62}){0,8}(?<!\.(?:py|cc?|cpp|cuh?|h|hpp|rs|go|jl|java|[jt]s)):\d{2,5}\b)/;
 const NETWORK_VERB =
-  /(?<!\/)\b(?:connect\w{0,4}|reach(?:able|ed)?|resolv\w{1,3}|refused|unreachable|timed? ?-?out|respon(?:d|se))\b/;
+  /(?<!\/|\bnever been )\b(?:connect\w{0,4}|reach(?:able|ed)?|resolv\w{1,3}|refused|unreachable|timed? ?-?out|respon(?:d|se))\b/;
 
 /** The first whose words an error has. */
 const KINDS: readonly Kind[] = [
@@ -63,7 +63,7 @@ const KINDS: readonly Kind[] = [
     'Look at the way to the address that it names: proxy, network policy, firewall, and whether anybody listens.',
     // The operating system's and gRPC's own words; else a verb of networks needs an address or a service beside it.
     /\bconnect(?:ion|\(\))? (?:was |is )?(?:refused|reset by peer|timed[ -]?out|aborted|closed by)\b|\b(?:network|host) (?:is )?unreachable\b|\bno route to host\b/,
-    /\bstatuscode\.(?:unavailable|deadline_exceeded)\b|\bunavailable: |\bdeadline_exceeded\b/,
+    /\bstatuscode\.(?:unavailable|deadline_exceeded)\b|(?:^|[:(=["'] ?)unavailable: |\bconnection error\b|\blost connection to\b|\bdeadline_exceeded\b/,
     /\bremote end closed\b|\btransport retry count(?:er)? exceeded\b|\bno active port\b|\blink is down\b/,
     /\b(?:host|node|server|peer|address)\b.{0,60}\b(?:not |un)reachable\b|\btrying to connect\b|\b(?:failed|unable) to (?:connect to all|(?:complete|establish|open|make) (?:an? )?(?:\w+ )?connection)\b|\bconnectfullmesh failed\b/,
     new RegExp(
@@ -80,6 +80,7 @@ const KINDS: readonly Kind[] = [
     /\b(?:gpus?|cuda|accelerators?)\b.{0,30}\bnot (?:available|detected|found|visible|accessible|usable)\b/,
     /\b(?:could not|couldn't|cannot|did not|failed to|unable to) (?:find|detect|see|access|load|locate|select|use|open|initiali[sz]e)\b.{0,30}\b(?:gpus?|cuda|nvidia|cudnn|nccl|tensorrt|accelerators?)\b/,
     /\brequires? (?:an? )?(?:(?:nvidia|cuda)[ -](?:capable )?)?(?:gpus?|cuda)(?: devices?| support)?(?:\W*$|[.;] )/,
+    /\bis_available\(\) (?:should|must|is|was|returned?)\b|\bgpus? (?:is|are) (?:required|needed)\b|\b(?:cuda|gpus?|[hnx]pu|tpu)\b(?: devices?)? (?:is|are) (?:un|not )available\b|\brequires? (?:an? )?(?:sm\d\w{0,4}|blackwell|hopper|ampere|ada)\b/,
     /\bno (?:[\w-]+ )?(?:gpus?|cuda)\W*$|\bno (?:gpus?|devices?) supporting cuda\b|\bdriver (?:is )?too old\b|(?:\b|_)incompatible[_ ]driver\b|\bdriver requires an update\b/,
     /\b(?:cuda|nvidia|gpu|graphics|display) driver\b|\bdriver version\b.{0,60}\b(?:insufficient|mismatch\w*|old|requir\w+|support\w*|incompatible|found)\b|\bcuda setup\b|\b(?:cuda )?toolkit\b/,
     /\b(?:compute|cuda)[ _-]capabilit|\bsm_?\d{2,3}[af]?\b|\bcompute_\d{2,3}[af]?\b|\b(?:volta|turing|ampere|ada|hopper|blackwell)\b.{0,20}\bgpus?\b|\bonly supports? .{0,30}\bgpus?\b|\bdoesn't support bf16\b/,
@@ -106,6 +107,7 @@ const KINDS: readonly Kind[] = [
     /\bibv_(?:create|reg|alloc|open|query|get)\w*\b.{0,40}\bfail|\bNET\/\w+ .{0,60}\b(?:open(?:ing)?|creat\w+|initiali[sz]\w+)\b.{0,60}\b(?:fail\w*|error)\b|\bNET\/\w+ couldn't open\b/,
     /\b(?:jwt|token)\b.{0,20}\b(?:expired|rejected)\b|\b(?:access|auth\w*|api|bearer|service account|session|hf) token\b|\bauthentication (?:fail|error|is required)|\bcertificate (?:verif|has|is|chain|signed)|\bx509\b/,
     /(?:\/\S{0,200}|\b(?:file|directory|path|folder|repo(?:sitory)?|bucket)\b.{0,80}) does not exist\b/,
+    /(?:\b|_)port\b.{0,24}\b(?:in use|is unavailable)\b|\bno (?:available|free) ports?\b|\bgated repo|\bnot enough (?:free )?disk space\b/,
     /\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|can't|could not|couldn't|unable)(?: to)? bind\b|\bconnect to (?:the )?(?:x )?display\b|\bqt platform plugin\b/,
     /\b(?:unable|failed|cannot|could not|not able)(?: to)? (?:write|mkdir)\b.{0,80}(?:\/|\b(?:path|directory|folder|cache|file)\b)|\b(?:could not|couldn't|cannot|failed to|unable to) (?:find|open|read|access|stat)\b.{0,60}\/(?:sys|proc|dev)\//,
     // What the operating system says of what it was asked for (strerror, gai_strerror).
