@@ -32,6 +32,8 @@ export function withCause(
     if (failed && failed.line < (before?.line ?? Number.POSITIVE_INFINITY)) {
       return [failed, ...known];
     }
+    const below = first && reasonBelow(first, consequences, failures);
+    if (below) return [...known, below].toSorted((a, b) => a.line - b.line);
     if (!isOnlyReset(known)) return known;
     return known.map(one => (isReset(one) ? asLastResort(one) : one));
   }
@@ -47,6 +49,19 @@ export function withCause(
     .toSorted((a, b) => a.line - b.line)
     .map(one => (isCause(one) ? asLastResort(one) : one));
 }
+
+/** Where nothing is told but what heads a reason, an error by its form right below is that. */
+const reasonBelow = (
+  first: Occurrence,
+  consequences: readonly Occurrence[],
+  failures: readonly Occurrence[],
+): Occurrence | undefined =>
+  consequences.every(({ text }) => HEADS.test(text))
+    ? failures.find(
+        ({ line, ordinary, text }) =>
+          line > first.line && ordinary - first.ordinary <= REASON_WITHIN_LINES && !passesOn(text),
+      )
+    : undefined;
 
 /** Ids of firstErrorMeaning. */
 const BY_FORM = /^(?:first-error|machine-words)$/;

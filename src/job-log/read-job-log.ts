@@ -57,7 +57,9 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const from = lines.find(({ at }) => at !== undefined)?.at;
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
   const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
-  const { told, recovered } = storyOf(found, end, progress);
+  const story = storyOf(found, end, progress);
+  const { recovered } = story;
+  const told = withoutPassed(story.told, lines, progress);
   const began = told.find(({ meaning }) => meaning.role !== 'report') ?? told[0];
   const beganAt = began?.line ?? Number.POSITIVE_INFINITY;
   return {
@@ -75,6 +77,22 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
     recovered,
     ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
   };
+}
+
+/** What looks like a failure only by its form is told, and ended nothing, where the program says that it has succeeded. */
+const SUCCEEDED = /\bsuccess(?:fully|ful)?\b|\bsucceeded\b/i;
+function withoutPassed(
+  told: readonly Occurrence[],
+  lines: readonly Line[],
+  progress: ProgressCount,
+): readonly Occurrence[] {
+  const last = told.findLast(({ meaning }) => meaning.role === 'cause');
+  if (!last?.lastResort || last.meaning.id !== 'first-error') return told;
+  const done = lines[(progress.doneAfter(last.line) ?? 0) - 1];
+  if (!done || !SUCCEEDED.test(done.text)) return told;
+  return told.map(({ lastResort, ...one }) =>
+    lastResort ? { ...one, meaning: { ...one.meaning, role: 'report' as const } } : one,
+  );
 }
 
 const said = (line: Line | undefined) =>
