@@ -146,9 +146,16 @@ export const quits = ({ level, text }: Line): boolean =>
   !GUESSES.test(text) &&
   !isHarmless(text);
 
-/** NVSHMEM, and who else prints a status behind the place in its source: `ibgda.cpp:1889: NULL value `. */
-const STATUS =
-  /^\/?\S{1,300}\.(?:cc?|cpp|cuh?|h(?:pp)?):(?:\w{1,80}:)?\d{1,6}: (?:non-zero status: -?[1-9]|NULL value\b|error status: -?\d)|^\/\S{1,300}\.(?:cpp|cu):\w{1,80}:\d{1,6}: \S/;
+/** NVSHMEM's place in its source, with a status or with words; the only level of libfabric for what went wrong. */
+const STATUS = new RegExp(
+  [
+    /^\/?\S{1,300}\.(?:cc?|cpp|cuh?|h(?:pp)?):(?:\w{1,80}:)?\d{1,6}: (?:non-zero status: -?[1-9]|NULL value\b|error status: -?\d)/,
+    /^(?:\/\S{1,300}\.(?:cpp|cu):\w{1,80}:\d{1,6}:|libfabric:\d{1,10}:[^<]{1,160}<warn>) (?=.*\b(?:fail\w*|errors?|invalid|not valid|fatal|cannot|unable|missing|out of)\b)/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
 
 const isOfForm = (text: string): boolean =>
   [

@@ -246,7 +246,7 @@ function namedLevelOf(text: string): string | undefined {
   return found[1]?.toLowerCase();
 }
 
-/** `libfabric:77:1700000000::efa:cq:efa_cq_open():611<warn> `: it has no louder level (src/log.c). */
+/** `libfabric:77:1700000000::efa:cq:efa_cq_open():611<warn> `: its only level for an error (src/log.c). */
 const LIBFABRIC = /^libfabric:\d{1,10}:[^<]{1,160}<(warn|trace|info|debug)> /;
 
 /** The warnings module of Python, however long the path is. */
@@ -260,7 +260,7 @@ function levelOf(text: string): Line['level'] {
   const nccl = ncclIn(text)?.[2] ?? NCCL_LEVEL.exec(text)?.[1];
   if (nccl !== undefined) return nccl === 'INFO' || nccl === 'TRACE' ? 'quiet' : 'error';
   const libfabric = text.startsWith('libfabric:') ? LIBFABRIC.exec(text)?.[1] : undefined;
-  if (libfabric !== undefined) return libfabric === 'warn' ? 'error' : 'quiet';
+  if (libfabric !== undefined) return libfabric === 'warn' ? 'plain' : 'quiet';
   // PyTorch only warns of it, and the process has no CUDA from there on.
   if (text.includes(' CUDA initialization: ')) return 'error';
   if (STORE_FAILED.test(text) || text.includes(NO_LIBCUDA)) return 'error';

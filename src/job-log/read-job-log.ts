@@ -11,6 +11,7 @@ import {
 } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
 import type { Occurrence } from './ending.ts';
+import { withErrorStacks } from './error-stacks.ts';
 import {
   givesUp,
   isNested,
@@ -51,7 +52,7 @@ interface FetchedLog
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const { lines: written, unreadCharacters } = linesOf(text);
-  const lines = withHelpBlocks(written);
+  const lines = withErrorStacks(withHelpBlocks(written));
   const { found, ordinary, progress } = foundIn(lines);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
