@@ -132,6 +132,11 @@ const ACTOR = /^\(([A-Za-z]\w*[^()\n]{0,80})\) ?/;
 /** `ERROR 11-27 12:00:00 [core.py:390]`, `E0810 15:46:05.718597139 ProcessGroupNCCL.cpp:632]`. */
 const LOGGER =
   /^\[?(?:(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b|[IWEF]\d{3,4} )[^\]\n]{0,120}\] ?/;
+/** `[Stage-0] ERROR 03-12 `: a tag of whoever runs several engines, before what the engine's logger puts there. */
+const TAGGED = /^\[[A-Z][\w-]{0,30}\] (?=(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) )/;
+/** uvicorn's `ERROR:    ` before each line of a traceback. */
+const UVICORN =
+  /^ERROR: {4}(?= {2,12}\S|Traceback \(most|(?:[A-Za-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): \S)/;
 /** `host:pid:tid [gpu] NCCL`; releases before 2.4 leave the name out. */
 const NCCL =
   /\b[\w.-]{1,64}:\d{1,10}:\d{1,10} \[(\d{1,4})\] (?:\S{1,128}:\d{1,6} )?(?:NCCL )?(INFO|WARN|TRACE|ERROR)\b/;
@@ -184,7 +189,7 @@ function lineOf(raw: string, number: number, collectors: Collectors): Line {
   const { at, said } = stamped(plain);
   let text = said.replace(SERVICE, '').replace(PIPE, '').replace(MEMBER, '');
   const [actor = ''] = ACTOR.exec(text) ?? [];
-  text = text.slice(actor.length);
+  text = text.slice(actor.length).replace(TAGGED, '').replace(UVICORN, '');
   const global = GLOBAL_RANK.exec(text);
   const local = global ? null : LOCAL_RANK.exec(text);
   text = text.slice((global ?? local)?.[0].length ?? 0).replace(PYTEST, '');
@@ -241,6 +246,9 @@ function namedLevelOf(text: string): string | undefined {
   return found[1]?.toLowerCase();
 }
 
+/** `libfabric:77:1700000000::efa:cq:efa_cq_open():611<warn> `: it has no louder level (src/log.c). */
+const LIBFABRIC = /^libfabric:\d{1,10}:[^<]{1,160}<(warn|trace|info|debug)> /;
+
 /** The warnings module of Python, however long the path is. */
 const PYTHON_WARNING = /^\S{1,400}:\d{1,6}: \w*Warning: /;
 
@@ -251,6 +259,8 @@ const RAISED = /^(?:[a-z_]\w{0,60}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): /;
 function levelOf(text: string): Line['level'] {
   const nccl = ncclIn(text)?.[2] ?? NCCL_LEVEL.exec(text)?.[1];
   if (nccl !== undefined) return nccl === 'INFO' || nccl === 'TRACE' ? 'quiet' : 'error';
+  const libfabric = text.startsWith('libfabric:') ? LIBFABRIC.exec(text)?.[1] : undefined;
+  if (libfabric !== undefined) return libfabric === 'warn' ? 'error' : 'quiet';
   // PyTorch only warns of it, and the process has no CUDA from there on.
   if (text.includes(' CUDA initialization: ')) return 'error';
   if (STORE_FAILED.test(text) || text.includes(NO_LIBCUDA)) return 'error';

@@ -24,6 +24,7 @@ import {
 } from './failure-forms.ts';
 import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { headed, headsTraceback, saysBelow } from './headings.ts';
+import { withHelpBlocks } from './help-blocks.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
@@ -49,12 +50,15 @@ interface FetchedLog
  * in which they began. A cause after which the program went on is counted and left out. Pure.
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
-  const { lines, unreadCharacters } = linesOf(text);
+  const { lines: written, unreadCharacters } = linesOf(text);
+  const lines = withHelpBlocks(written);
   const { found, ordinary, progress } = foundIn(lines);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
   const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
-  const { told, recovered } = storyOf(found, end, progress);
+  const story = storyOf(found, end, progress);
+  const { recovered } = story;
+  const told = withoutPassed(story.told, lines, progress);
   const began = told.find(({ meaning }) => meaning.role !== 'report') ?? told[0];
   const beganAt = began?.line ?? Number.POSITIVE_INFINITY;
   return {
@@ -72,6 +76,22 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
     recovered,
     ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
   };
+}
+
+/** What looks like a failure only by its form is told, and ended nothing, where the program says that it has succeeded. */
+const SUCCEEDED = /\bsuccess(?:fully|ful)?\b|\bsucceeded\b/i;
+function withoutPassed(
+  told: readonly Occurrence[],
+  lines: readonly Line[],
+  progress: ProgressCount,
+): readonly Occurrence[] {
+  const last = told.findLast(({ meaning }) => meaning.role === 'cause');
+  if (!last?.lastResort || last.meaning.id !== 'first-error') return told;
+  const done = lines[(progress.doneAfter(last.line) ?? 0) - 1];
+  if (!done || !SUCCEEDED.test(done.text)) return told;
+  return told.map(({ lastResort, ...one }) =>
+    lastResort ? { ...one, meaning: { ...one.meaning, role: 'report' as const } } : one,
+  );
 }
 
 const said = (line: Line | undefined) =>
