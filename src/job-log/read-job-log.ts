@@ -169,7 +169,7 @@ function foundIn(lines: readonly Line[]) {
   const givenUp = isSilent ? lastWords(lines, lastLines) : quitting(lines, [...beforeOthers]);
   const found: Found = {
     ...{ occurrences: bounded(occurrences), givenUp, restarts },
-    failures: failures.filter(failed => !isPassed(failed, lines)),
+    failures: withoutMet(failures, lines),
   };
   return { found, ordinary, progress };
 }
@@ -177,8 +177,11 @@ function foundIn(lines: readonly Line[]) {
 /** NCCL warns of much that it does without: its processes have met all the same. */
 const OF_NCCL = /\bNCCL WARN\b/;
 const MET = /\bNCCL INFO .*(?:Init COMPLETE|Connected all)\b/;
-const isPassed = ({ text, line }: Occurrence, lines: readonly Line[]): boolean =>
-  OF_NCCL.test(text) && lines.slice(line).some(one => MET.test(one.text));
+function withoutMet(failures: readonly Occurrence[], lines: readonly Line[]) {
+  if (!failures.some(({ text }) => OF_NCCL.test(text))) return failures;
+  const met = lines.findLastIndex(({ text }) => MET.test(text)) + 1;
+  return failures.filter(({ text, line }) => line > met || !OF_NCCL.test(text));
+}
 
 const ownWords = (line: Line | undefined): Line | undefined =>
   line && { ...line, text: withoutQuoted(line) };
