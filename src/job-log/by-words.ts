@@ -46,6 +46,7 @@ const KINDS: readonly Kind[] = [
     // The operating system's and gRPC's own words; else a verb of networks needs an address or a service beside it.
     /\bconnect(?:ion)? (?:was |is )?(?:refused|reset by peer|timed[ -]?out|aborted|closed by)\b|\b(?:network|host) (?:is )?unreachable\b|\bno route to host\b/,
     /\bstatuscode\.(?:unavailable|deadline_exceeded)\b|\bunavailable: |\bdeadline_exceeded\b/,
+    /\b(?:request|download|upload|fetch)\w* failed after \d+ (?:retries|attempts)\b|\berror sending request\b|\bare you offline\b|\bsocket is not connected\b|\baws_io_(?:socket|dns|tls)|\b(?:failed to|could not|couldn't|cannot|unable to) (?:fetch|download|retrieve)\b.{0,40}https?:\/\//,
     /\bremote end closed\b|\btransport retry count exceeded\b|\bno active port\b|\blink is down\b/,
     /\b(?:host|node|server|peer|address)\b.{0,60}\b(?:not |un)reachable\b/,
     new RegExp(
@@ -78,10 +79,13 @@ const KINDS: readonly Kind[] = [
     /\bpermission denied\b|\bpermission_denied\b|\be(?:acces|perm)\b|\b(?:no|not have|lacks?|insufficient|missing|without|required) (?:\w+ ){0,2}permissions?\b|\baccess (?:is )?denied\b/,
     /\bunauthori[sz]ed\b|\bunauthenticated\b|\(forbidden\)|\b403 forbidden\b|\bforbidden for url\b|\b40[13]\b.{0,40}\b(?:token|client|auth|error)|\b(?:http|status|code|error)\b[^\w]{0,4}40[13]\b/,
     /\b(?:invalid|no|missing|expired|bad|wrong|locate|find|load|incorrect|refresh) (?:\w+ )?credentials?\b|\bcredentials? (?:not|are|is|were|have|has|expired)\b|\bapi[ _-]key\b|\bnot logged in\b/,
+    /\bgated (?:dataset|model|repo)|\bmust be authenticated\b|\b(?:failed|unable|not able) to authenticate\b|\breturned error(?: code)?:? 40[134]\b|\baccess key id\b|\bexternally[- ]managed\b|\bno module named\b/,
+    /\bno solution found\b|\bunsatisfiable\b|\bresolutionimpossible\b|\bconflicting dependencies\b|\bcmake\w*/,
     /\b40[13] (?:get|post|put|head|delete) |\bpermission\b.{0,60}\bdenied\b|\bdoes not have\b.{0,60}\b(?:access|permission)/,
     /\b(?:could not|cannot|couldn't|no) (?:find|matching|satisf\w+)\b.{0,40}\b(?:environment|distribution|version|module|channel|requirement)\b|\bcannot find module\b/,
     /\b(?:jwt|token)\b.{0,20}\b(?:expired|rejected)\b|\b(?:access|auth\w*|api|bearer|service account|session|hf) token\b|\bauthentication (?:fail|error|is required)|\bcertificate (?:verif|has|is|chain|signed)|\bx509\b/,
-    /(?:\/\S{0,200}|\b(?:file|directory|path|folder|repo(?:sitory)?|bucket)\b.{0,80}) does not exist\b/,
+    /(?:\/\S{0,200}|\b(?:file|directory|path|folder|repo(?:sitory)?|bucket)\b.{0,80}) (?:does not|doesn't) exist\b/,
+    /^\S{1,200}: \d{1,6}: \S{1,200}: not found$|\bunbound variable\b|\bparameter not set\b|\b(?:user|mount|network|pid|ipc|uts) namespaces?\b/,
     /\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|could not|unable)(?: to)? bind\b/,
     // What the operating system says of what it was asked for (strerror, gai_strerror).
     /\baddress (?:already )?in use\b|\bcannot assign requested address\b|\baddress family not supported\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bfile too short\b|\b(?:wrong|invalid) elf\b|\bdevice or resource busy\b/,
@@ -92,7 +96,7 @@ const KINDS: readonly Kind[] = [
     'host',
     'watch',
     'Ask the scheduler or the platform: it refused or ended what the job asked for.',
-    /\bexceed(?:s|ed|ing)? (?:\w+ ){0,3}quota\b|\b\w*quota (?:\w+ )?(?:exceeded|reached)\b|\bquotaexceeded|\b(?:insufficient|no|not enough|no more|out of) (?:\w+ )?capacity\b|\bunschedulable\b|\b(?:cannot|could not|can't) be scheduled\b|\bwall ?(?:clock )?time\b|\bexceeds? (?:the )?reservation|\b\d+\/\d+ nodes are available\b|\bno more resources\b|\bstock-?out\b/,
+    /\bexceed(?:s|ed|ing)? (?:\w+ ){0,3}quota\b|\b\w*quota (?:\w+ |["'`]\S{1,60} )?(?:exceeded|reached)\b|\bquotaexceeded|\b(?:insufficient|no|not enough|no more|out of) (?:\w+ )?capacity\b|\bunschedulable\b|\b(?:cannot|could not|can't) be scheduled\b|\bwall ?(?:clock )?time\b|\bexceeds? (?:the )?reservation|\b\d+\/\d+ nodes are available\b|\bno more resources\b|\bstock-?out\b/,
     /\b(?:pod|node|job|instance|vm|task|worker|step)\b.{0,24}\b(?:preempted|evicted)\b|\b(?:preempted|evicted) by\b|\bpreemption\b|\bkubelet\b|\bslurm|\bsbatch\b|\btime limit (?:was )?(?:reached|exceeded)\b|\bdue to (?:the )?time limit\b|\bwall ?time\b|\bnode (?:is |was )?(?:drain|not ready|down\b)/,
   ),
 ];
@@ -131,7 +135,7 @@ const kindOf = (text: string, exception = ''): Kind | undefined => {
 
 /** Words of a program that was given what it does not take. */
 const GIVEN =
-  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust (?:be|have|match)\b|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\bcorrupt/i;
+  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust (?:be|have|match)\b|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\btoo long\b|\bcorrupt/i;
 
 /** LAMMPS, and who else writes where in its own source it gave up: `ERROR: Lost atoms (src/thermo.cpp:427)`. */
 const AT_SOURCE =
@@ -205,9 +209,12 @@ export function exceptionMeaning(exception: string, title: string, text: string)
   return { id: 'exception', role, layer, action, title, advice };
 }
 
+/** Who says it is no word of what it says. */
+const BY_SLURM = /^(?:srun|sbatch|salloc|slurmstepd|slurmd)(?:-[\w.-]{1,64})?: (?:error|fatal): /;
+
 /** A line that is an error by its form: nobody's, unless its words say whose. */
 export function firstErrorMeaning(text: string): Meaning {
-  const found = kindOf(text);
+  const found = kindOf(text.replace(BY_SLURM, ''));
   const raised = RAISED_WITHIN.exec(text)?.[1];
   const named = raised === undefined ? undefined : kindOf(text, raised);
   const isGiven =
@@ -220,7 +227,10 @@ export function firstErrorMeaning(text: string): Meaning {
   if (!OF_VALUES.test(raised ?? '') && isOfMachine(text, named ?? found)) {
     return { ...{ id: 'machine-words', role: 'cause', title }, ...OF_MACHINE_MEANING };
   }
-  const layer = (named ?? found)?.layer ?? (isGiven ? 'application' : 'unknown');
+  const isOfScheduler = BY_SLURM.test(text);
+  const layer =
+    (named ?? found)?.layer ??
+    (isOfScheduler ? 'configuration' : isGiven ? 'application' : 'unknown');
   return {
     ...{ id: 'first-error', role: 'cause', layer, title },
     action: (named ?? found)?.action ?? 'watch',

@@ -118,13 +118,18 @@ function passed(before: Occurrence, after: Moment, progress: ProgressCount): boo
 
 /** What a process says after its peers have gone, and what it may also say by itself. */
 const FOLLOWS =
-  /^(?:exception|crash|library|dataloader|killed|unreachable|nccl-unhandled-cuda|nccl-internal|cuda-(?:3|7\d\d|999|unknown))$/;
+  /^(?:exception|crash|library|dataloader|killed|unreachable|container-start|nccl-unhandled-cuda|nccl-internal|cuda-(?:3|7\d\d|999|unknown))$/;
 
 /** PyTorch's exception around an error of NCCL or of another thread: the reason stands behind it. */
 const PASSES_ON =
   /\bNCCL error in: |^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in /;
 /** Who starts a container passes on why it cannot. */
 const STARTS = /^(?:container-start|image-pull)$/;
+/** It says which and not why. */
+const STARTS_BARE =
+  /\b(?:couldn't|could not|failed to) (?:start|create|import|launch|run) (?:the )?(?:docker |oci )?(?:container|image)(?: filesystem)?(?: for image)?(?:: \S{1,200})?\W*$|\bcontainer start failed with error code: \d{1,3}\W*$/i;
+const isBareStart = ({ meaning, text }: Occurrence): boolean =>
+  STARTS.test(meaning.id) && STARTS_BARE.test(text);
 const REASON_WITHIN_LINES = 10;
 
 /**
@@ -219,11 +224,13 @@ export function withoutWeak(
 ): readonly Occurrence[] {
   const gpuLine = occurrences.findLast(({ meaning }) => isOfGpu(meaning))?.line ?? 0;
   const hasOther = occurrences.some(
-    ({ meaning, weak }) => meaning.role === 'cause' && weak !== 'tool',
+    one => one.meaning.role === 'cause' && one.weak !== 'tool' && !isBareStart(one),
   );
   const hasConsequence = occurrences.some(({ meaning }) => meaning.role === 'consequence');
   const hasReport = occurrences.some(({ meaning }) => meaning.id === 'launcher-report');
-  const strong = occurrences.filter(one => one.meaning.role === 'cause' && !one.weak);
+  const strong = occurrences.filter(
+    one => one.meaning.role === 'cause' && !one.weak && !isBareStart(one),
+  );
   const killedLine = occurrences.findLast(({ meaning }) => meaning.id === 'killed')?.line ?? 0;
   const isNoted = ({ meaning: { id }, line, text }: Occurrence): boolean =>
     OFTEN_NOTED.test(id) &&
@@ -321,7 +328,7 @@ const isOnlyReset = (known: readonly Occurrence[]): boolean =>
 
 /** What only passes on that something failed: the reason stands before it. */
 const PASSED_ON =
-  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error)\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
+  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal))\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
 
 export const passesOn = (text: string): boolean => PASSED_ON.test(text);
 
@@ -331,11 +338,15 @@ function withReason(
   failures: readonly Occurrence[],
 ): readonly Occurrence[] {
   const cause = known.find(({ meaning }) => meaning.role === 'cause');
-  if (!cause || !(passesOn(cause.text) || cause.meaning.id === 'crash')) return known;
+  if (!cause) return known;
+  const isBare = isBareStart(cause);
+  if (!(isBare || passesOn(cause.text) || cause.meaning.id === 'crash')) return known;
   const withinLines = passesOn(cause.text) ? FOLLOWS_LINES : FEW_LINES;
   const reason = failures.find(
     ({ line, ordinary, text }) =>
-      line < cause.line && cause.ordinary - ordinary <= withinLines && !passesOn(text),
+      (line < cause.line
+        ? cause.ordinary - ordinary <= withinLines
+        : isBare && line - cause.line <= REASON_WITHIN_LINES) && !passesOn(text),
   );
   if (!reason) return known;
   const { lastResort: _, ...rest } = reason;

@@ -20,7 +20,7 @@ export const MAY_FAIL = new RegExp(
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy/,
+    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |unbound|syntax|batch script|unexpected|mpi |binding|down state|utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -37,7 +37,7 @@ export const FAILED_FORM =
 
 /** strerror(3) and gai_strerror(3): a line that ends with one tells what was refused, whatever stands before it. */
 const OF_SYSTEM =
-  /(?:[:(\]>-]|\b(?:failed|returned|error)\b:?) {0,2}(?:no such (?:file or directory|device(?: or address)?|host)|permission denied|operation not permitted|input\/output error|no space left on device|disk quota exceeded|read-only file system|too many open files(?: in system)?|cannot allocate memory|resource temporarily unavailable|device or resource busy|exec format error|not a directory|is a directory|bad address|stale file handle|remote i\/o error|transport endpoint is not connected|connection refused|connection timed out|no route to host|network is (?:unreachable|down)|host is down|address already in use|cannot assign requested address|protocol not (?:supported|available)|operation not supported|function not implemented|name or service not known|temporary failure in name resolution|command not found)(?:,? (?:\(\w+\)|\[\w+\]|please try again|retrying\b.*))?[.)\]'"]{0,3}\s*$/i;
+  /(?:[:(\]>-]|\b(?:failed|returned|error)\b:?) {0,2}(?:no such (?:file or directory|device(?: or address)?|host)|permission denied|operation not permitted|input\/output error|no space left on device|disk quota exceeded|read-only file system|too many open files(?: in system)?|cannot allocate memory|resource temporarily unavailable|device or resource busy|exec format error|not a directory|is a directory|bad address|stale file handle|remote i\/o error|transport endpoint is not connected|connection refused|connection timed out|no route to host|network is (?:unreachable|down)|host is down|address already in use|cannot assign requested address|protocol not (?:supported|available)|operation not supported|function not implemented|argument list too long|name or service not known|temporary failure in name resolution|command not found)(?:,? (?:\(\w+\)|\[\w+\]|please try again|retrying\b.*))?[.)\]'"]{0,3}\s*$/i;
 
 /** What checks of C and C++ print: `GGML_ASSERT: `, `CHECK failed`, `Assertion `x' failed`; and who ended by a signal. */
 const CHECKED =
@@ -50,7 +50,7 @@ const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)
 /** It stands alone: what went wrong is said below. */
 export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;
 const HEADING = new RegExp(
-  `^\\W*(?:[A-Z]{2,8} )?(?:fatal |internal |last )?error(?: in [^:]{1,60})?:?\\s*$|${PANICKED.source}`,
+  `^\\W*(?:[A-Z]{2,8} )?(?:fatal |internal |last )?error(?: in [^:]{1,60})?:?\\s*$|^CMake Error(?: at [^:]{1,200}:\\d{1,6} \\(\\w{1,60}\\))?:$|${PANICKED.source}`,
   'i',
 );
 /** By its end first: most lines are none. */
@@ -59,7 +59,7 @@ const isHeading = (text: string): boolean =>
   ENDS_HEADING.test(text.slice(-4)) && HEADING.test(text);
 /** What follows is quoted, and says itself whether it is an error. */
 const QUOTES =
-  /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w\W{0,3}\{\s{0,8}$|\berror executing (?:job|process)\b/i;
+  /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w\W{0,3}\{\s{0,8}$|\berror executing (?:job|process)\b|\bprinting (?:\w+ |contents of )?log file\b/i;
 
 /** What a program says as it gives up, in no form of an error. */
 const GIVES_UP =
@@ -120,10 +120,28 @@ export const quits = ({ level, text }: Line): boolean =>
   !GUESSES.test(text) &&
   !isHarmless(text);
 
+/** What a shell says of a script that it cannot go on with: bash (subst.c, parse.y) and dash (expand.c, exec.c). */
+const OF_SHELL =
+  /^[^\s:]{1,200}: (?:line )?\d{1,6}: (?:[^\s:]{1,200}: )?(?:syntax error\b|unexpected eof\b|(?:.{1,80}: )?bad substitution$|unbound variable$|parameter not set$|argument list too long$|cannot execute\b|not found$|division by (?:0|zero)\b)/i;
+
+/** What ends Python before its first line (Lib/runpy.py), and an exception of a class with another ending. */
+const BEFORE_PROGRAM =
+  /^\S{0,200}python[\d.]{0,6}: (?:No module named|Error while finding module)\b|^(?:[a-z]\w{0,60}\.){0,8}[A-Z]\w{0,60}(?:NotFound|Unavailable|Unsatisfiable|Impossible|OOM): \S/;
+/** miette of Rust, as of uv, and pip. */
+const MARKED = /^[×✗✘] \S/;
+
 const isOfForm = (text: string): boolean =>
-  [FAILED_FORM, RAISED_WITHIN, OF_SYSTEM, CHECKED, SIGNALLED, BRACKETED].some(form =>
-    form.test(text),
-  );
+  [
+    FAILED_FORM,
+    RAISED_WITHIN,
+    OF_SYSTEM,
+    CHECKED,
+    SIGNALLED,
+    BRACKETED,
+    OF_SHELL,
+    BEFORE_PROGRAM,
+    MARKED,
+  ].some(form => form.test(text));
 
 /** An exception of a log whose frames another program left out. */
 const EXCEPTION_WITHIN = /^\s+(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): \S/;

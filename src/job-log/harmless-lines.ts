@@ -9,7 +9,7 @@ import { tellsOfOther } from './of-others.ts';
 const HARMLESS = new RegExp(
   [
     /\b(?:will|entering|going to|about to) retry\b|\bretry (?:loop|in|after)\b|\b(?:has|have|is|are|was|were|successfully) recovered\b|(?<!\bnot (?:be )?)\brecovered from\b/,
-    /pip's dependency resolver|\bdeprecat(?:ed|ion)\b(?!.*\b(?:has|have|was|were|been) removed\b)|\bwill be removed\b/,
+    /pip's dependency resolver|\bsubprocess-exited-with-error\b|\bdid not run successfully\b|\bmetadata-generation-failed\b|\bencountered error while\b|\boriginates from a subprocess\b|\bdeprecat(?:ed|ion)\b(?!.*\b(?:has|have|was|were|been) removed\b)|\bwill be removed\b/,
     /\b(?:ignoring|(?:is|are|was|were|be|been|exceptions?|errors?) (?:safely )?ignored|ignored? (?:this|the|it|in|for)\b|safely ignored?)\b|\(ignored\)/,
     /\bfalling back\b|\bfall(?:s|ed)? ?back (?:to|on)\b|\bfell back\b|\busing (?:a |the )?fallback\b/,
     /\bleaked \w+|\b(?:is|are|was|now|already|while|during|on|at|server|process(?:es)?) (?:\w+ )?shut(?:ting)? ?down\b|^(?:\W|\w+: )*shutting down\b|\bshut ?down (?:complete|requested)|\bgraceful(?:ly)?\b(?! (?:\w+ )?(?:fail|timed|timeout))/,
@@ -46,6 +46,9 @@ const STEP_LEFT_OUT =
 const DOES_WITHOUT =
   /\(ignored\)|\b(?:fall(?:s|ing) ?back|fall ?back (?:to|on)|skipping|ignoring|proceeding without|continuing|will (?:be (?:skipped|ignored|disabled)|(?:not be|be) used|(?:use|skip|ignore|disable|continue) ?(?:\w+ )?(?:the|it|its|with|without|default|instead)))\b/i;
 
+/** What could not be taken away ends nothing. */
+const TIDIES = /\b(?:could not|couldn't|failed to|unable to) (?:remove|delete|unlink|clean ?up)\b/i;
+
 const GPU_FAULT =
   '(?:uncorrectable|double[- ]bit|fallen off|gpus? (?:is|are|was) lost|s?xid|ecc|nvlink|dbe)\\b';
 /** It speaks of faults of GPUs and has seen none: denied, asked for, quoted, a setting, an echo of a command. */
@@ -70,8 +73,12 @@ export function tellsOfNone(
   if (CAN_BE_ANNOUNCED.test(id)) return ANNOUNCES.test(text) && !HAPPENED.test(text);
   if (layer === 'hardware' && SPEAKS_OF.test(text)) return true;
   if (id === 'not-finite') return STEP_LEFT_OUT.test(text);
-  if (layer === 'configuration' && (DOES_WITHOUT.test(text) || isReplaced(text, below)))
+  if (
+    layer === 'configuration' &&
+    (DOES_WITHOUT.test(text) || TIDIES.test(text) || isReplaced(text, below))
+  ) {
     return true;
+  }
   return layer === 'fabric' && isTriedAgain(text, below);
 }
 

@@ -130,6 +130,8 @@ function ncclIn(text: string) {
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
 /** What docker compose, an exception group and a table put before a line; no row of a table of nvidia-smi. */
 const PIPE = /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)/;
+/** Slurm's container plugin shows the log of enroot so, with what hooks and tools of its own wrote. */
+const PYXIS = /^((?:\d{1,6}: )?)(?:slurmstepd: error: )?pyxis: {2,}(?=\S)/;
 /** A value of an error file that spans lines: `    "message": "ValueError: …",`. */
 const MEMBER = /^\s{0,40}"(?:message|msg|error|err|exception|reason|detail)"\s?: ?"(?=\S)/;
 /** Who collects the lines of another program notes them, errors as well: `[INFO ] W-9000 MODEL_LOG - ValueError: …`. */
@@ -169,7 +171,7 @@ const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
 function lineOf(raw: string, number: number, collectors: Collectors): Line {
   const plain = raw.includes('\u001B') ? raw.replaceAll(COLOUR, '') : raw;
   const { at, said } = stamped(plain);
-  let text = said.replace(SERVICE, '').replace(PIPE, '').replace(MEMBER, '');
+  let text = said.replace(SERVICE, '').replace(PIPE, '').replace(MEMBER, '').replace(PYXIS, '$1');
   const [actor = ''] = ACTOR.exec(text) ?? [];
   text = text.slice(actor.length);
   const global = GLOBAL_RANK.exec(text);
@@ -199,7 +201,7 @@ function lineOf(raw: string, number: number, collectors: Collectors): Line {
 }
 
 /** `: I tensorflow/`, `[2026-02-11 20:08:00,117 I 4121 4121]`: a letter behind a time. */
-const LETTER = /^\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,18}:? ([IEF]) /;
+const LETTER = /^\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,18}:? ([IEFC]) /;
 /** TensorFlow and PyTorch write so as they start, on every machine. */
 const STARTING =
   /\[c10d\] The (?:\w{1,8} socket cannot be initialized|IPv6 network addresses)|\bUnable to register cu\w+ factory\b|\bcomputation_placer\b|\bis not a failure\b|\b(?:dynamic|TensorRT) librar(?:y|ies)\b.{0,40}\blibnvinfer|\bTF-TRT\b/;

@@ -233,23 +233,38 @@ function meaningOfLine(
   if (level === 'quiet' && !mayReport(text)) return undefined;
   const found = meaningOf(bySignal(text) ?? text, exception);
   if (level === 'quiet' && !(found?.role === 'report')) return undefined;
-  if (level === 'warning' && (!found || mayPass(found, next()))) return undefined;
+  if (level === 'warning' && (!found || (mayPass(found, next()) && !ENDS_TRYING.test(text)))) {
+    return undefined;
+  }
   const below = () => next().map(one => one.text);
   if (found) return tellsOfNone(found.id, found.layer, text, below()) ? undefined : found;
   if (exception === undefined) return undefined;
   const title = `Exception ${plainText(exception, 60)}`;
   // What it says may begin in the line below.
   const words = /:\s*$/.test(text) ? [text, ...below()].join(' ') : text;
-  return exceptionMeaning(exception, title, words);
+  const raised = exceptionMeaning(exception, title, words);
+  const isOfBuild = raised.layer === 'application' && BUILD_ENDS.test(below()[0] ?? '');
+  return isOfBuild ? { ...raised, ...OF_BUILD } : raised;
 }
+
+/** pip shows so what the build of a package wrote: the package, and not the program, raised it. */
+const BUILD_ENDS = /^\s*\[end of output\]/;
+const OF_BUILD = {
+  ...{ layer: 'configuration', action: 'fix_configuration' },
+  advice: 'A package could not be built: install one that is built for this Python and this CUDA.',
+} satisfies Partial<Meaning>;
 
 /** What is short and stands right above a traceback of its process: that says more. */
 const HEAD_CHARACTERS_MAX = 80;
 const headsTraceback = ({ stream, text }: Line, next: () => readonly Line[]): boolean => {
   if (text.length > HEAD_CHARACTERS_MAX) return false;
   const [below] = next();
-  return below?.stream === stream && below.text.endsWith(TRACEBACK);
+  return (
+    below?.stream === stream && (below.text.endsWith(TRACEBACK) || RAISED_BY_JVM.test(below.text))
+  );
 };
+/** An exception as Java prints it, on a line of its own below the logger's. */
+const RAISED_BY_JVM = /^(?:[a-z]\w{0,60}\.){2,12}[A-Z][\w$]{0,80}(?:: \S|$)/;
 
 /** `EngineCore failed to start.` above a traceback, and a panic of Rust, only head what they tell. */
 const headed = (
@@ -278,6 +293,9 @@ const OF_SHELL: Readonly<Record<string, string>> = {
   Killed: ' killed ',
   Terminated: 'received sigterm',
 };
+
+/** What is no warning of what may come: dask has ended a worker, pip has tried for the last time. */
+const ENDS_TRYING = /\bmemory budget\b.{0,20}\brestarting\b|\bRetry\(total=0,/i;
 
 /** Launchers only warn of the signal that ends them. */
 const OF_SIGNALS = /^(?:session-ended|cancelled)$/;

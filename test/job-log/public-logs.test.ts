@@ -106,14 +106,10 @@ const STILL_WRONG: Readonly<Record<string, string>> = {
     'Lot 12, not mended for: the program says that it kills a process of its own.',
   'driver-too-old-on-slurm-node':
     'Lot 12, not mended for: the heading of the error is quoted, whose words stand in the next line.',
-  'pyxis-no-bin-bash-in-container':
-    'Lot 12, not mended for: the first complaint of the plugin is quoted, not the one that tells why.',
   'nvswitch-sxid-and-xid-94':
     'Lot 12, not mended for: lines of the kernel, of which the switch comes first.',
   'nccl-test-gpu-reset-required':
     'Lot 12, not mended for: the driver’s own assertion stands behind what the program says of it.',
-  'deepspeed-build-compiler-killed':
-    'Lot 13, not mended for: a compiler that was killed, within what pip passes on.',
   'deepspeed-cpu-adam-no-cuda-toolkit':
     'Lot 13, not mended for: a warning of what is missing, before the traceback that comes of it.',
   'easyr1-owner-node-has-crashed':
