@@ -2,8 +2,8 @@ import { UsageError } from '../contract/errors.ts';
 import { PACE_LOOKS, PACE_MS } from '../contract/limits.ts';
 import type { DriverState } from '../nvml/port.ts';
 import { type Pace, paceOf } from '../tools/pace.ts';
-import type { HostLately } from './host-lately.ts';
 import type { AgentInstruments } from './open-instruments.ts';
+import type { HostLately } from './read-lately.ts';
 
 const WITH_GPM = ['nvlinkTraffic', 'gpm'] as const;
 

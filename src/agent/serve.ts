@@ -26,9 +26,9 @@ import { listed } from '../tools/listing.ts';
 import { PACE_TOOL } from '../tools/pace.ts';
 import { plural } from '../tools/support/wording.ts';
 import type { AgentArguments } from './agent-arguments.ts';
-import { keepingHost } from './host-lately.ts';
 import { type AgentInstruments, instrumentsOf } from './open-instruments.ts';
 import { readAhead } from './read-ahead.ts';
+import { keepingReadings } from './read-lately.ts';
 import { createToolServer } from './tool-server.ts';
 
 export interface ServeOptions {
@@ -114,7 +114,7 @@ const APART = [CAPTURE_TOOL, GLANCE_TOOL, PACE_TOOL, CONTAINERS_TOOL];
 
 /** The agent's MCP server: every tool, answered from this node's instruments. Unconnected. */
 export function createAgentServer(given: AgentInstruments, firstQuestion?: FirstQuestion): Server {
-  const instruments = keepingHost(given);
+  const instruments = keepingReadings(given);
   const startedMs = instruments.clock.nowMs();
   let ahead = firstQuestion && readAhead(firstQuestion, instruments);
   const capture = loadedOnce(() =>

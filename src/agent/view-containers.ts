@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import { UsageError } from '../contract/errors.ts';
 import { type ContainerFaults, containersOf } from '../findings/support/container-faults.ts';
-import type { HostLately } from './host-lately.ts';
 import type { AgentInstruments } from './open-instruments.ts';
+import type { HostLately } from './read-lately.ts';
 
 /** As the API server writes a UID. */
 const Pods = z.strictObject({ pods: z.array(z.string().regex(/^[\w-]{1,64}$/)).max(64) });

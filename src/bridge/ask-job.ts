@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { ClusterPod, ClusterView, TargetJob } from '../contract/cluster-view.ts';
 import { PACE_WAIT_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
+import { present } from '../contract/reading.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 import { explainFailure } from '../tools/catalog/explain-failure.ts';
 import { getPodGpuAllocation } from '../tools/catalog/get-pod-gpu-allocation.ts';
@@ -46,13 +47,16 @@ export function askingJob(
   // Whoever awaits it hears of it.
   reading.catch(() => undefined);
   const meeting = meetingOf(asked);
+  const views = new Map<string, ClusterView>();
   return {
+    /** A session whose view of its node is kept for what is asked after its triage. */
+    session: (session: Session): Session => keepingView(session, views),
     /** Why the pod of this node failed, which GPUs are the job's, and where it runs how fast they work. */
     async more(session: Session, triage: unknown, beside: Beside): Promise<void> {
       const job = await reading;
       const { target } = session;
       const focus = {
-        ...(await focusOn(session, job, triage, beside)),
+        ...(await focusOn(session, { job, triage, view: views.get(target) }, beside)),
         ...(await lookedInto(session, job, triage, beside)),
       };
       nodes.set(target, focus);
@@ -155,15 +159,22 @@ async function allocatedByClaims(
     .flatMap(({ devices }) => devices.flatMap(({ gpuIndex }) => gpuIndex ?? []));
 }
 
+/** What is known of a job's node when it has answered. */
+interface NodeOfJob {
+  readonly job: TargetJob;
+  readonly triage: unknown;
+  /** What the cluster said of it for its triage. */
+  readonly view: ClusterView | undefined;
+}
+
 async function focusOn(
   session: Session,
-  job: TargetJob,
-  triage: unknown,
+  { job, triage, view }: NodeOfJob,
   beside: Beside,
 ): Promise<Omit<JobNode, 'node' | 'triage'>> {
   try {
     const pod = podToExplain(job, session.target);
-    const failure = pod && (await explained(session, job, pod, beside));
+    const failure = pod && (await explained(session, { job, pod, view }, beside));
     const running = job.pods.flatMap(({ pod: each }) =>
       each.node === session.target && each.phase === 'Running' ? each : [],
     );
@@ -186,16 +197,36 @@ async function focusOn(
   }
 }
 
-/** explain_failure, with the logs that were read once for all nodes. */
-async function explained(session: Session, job: TargetJob, pod: ClusterPod, beside: Beside) {
+/** The same session; what the cluster says of its node is kept. */
+function keepingView(session: Session, views: Map<string, ClusterView>): Session {
+  const { clusterView } = session;
+  if (!clusterView) return session;
+  return {
+    ...session,
+    async clusterView(question, signal) {
+      const view = await clusterView(question, signal);
+      if (question.pod === undefined) views.set(session.target, view);
+      return view;
+    },
+  };
+}
+
+/** explain_failure, with the logs that were read once for all nodes, the pod as it was found and its node's view. */
+async function explained(
+  session: Session,
+  { job, pod, view }: Omit<NodeOfJob, 'triage'> & { readonly pod: ClusterPod },
+  beside: Beside,
+) {
   const { clusterView } = session;
   const own: Session = clusterView
     ? {
         ...session,
-        clusterView: async ({ logs: _, ...question }, signal) => ({
-          ...(await clusterView(question, signal)),
-          ...logsFor(job, pod),
-        }),
+        clusterView: async ({ logs: _, ...question }, signal) => {
+          const isKnown = view?.node.ok === true;
+          const found = await clusterView({ ...question, eventsAlone: isKnown }, signal);
+          const known = isKnown && { node: view.node, pod: present(pod) };
+          return { ...found, ...known, ...logsFor(job, pod) };
+        },
       }
     : session;
   const question = explainFailure.question({ pod: pod.name, namespace: pod.namespace });

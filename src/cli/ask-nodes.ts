@@ -123,7 +123,7 @@ export async function askFleet(
       io.signal,
     );
   const isReport = args.output === 'html';
-  const outcomes = await askEach(sessions, question, {
+  const outcomes = await askEach(ofJob ? sessions.map(ofJob.session) : sessions, question, {
     ...{ signal: io.signal, clock: io.clock, parallel },
     limit: () => AbortSignal.timeout(limitMs),
     onProgress(target, words) {

@@ -56,7 +56,8 @@ export const triageJob = ({ cluster, redaction, podLogs, clock }: Options): OwnT
     return nodes.use(names, signal, async sessions => {
       const asked = { nodes: sessions.map(({ target }) => target), together: true };
       const ofJob = askingJob({ found: shown(found), read }, asked, signal);
-      const outcomes = await askEach(sessions, triageGpuNode.question({}), {
+      const keeping = sessions.map(ofJob.session);
+      const outcomes = await askEach(keeping, triageGpuNode.question({}), {
         ...{ signal, clock, parallel: NODES_AT_ONCE, limit: () => over },
         onProgress: (node, words) => onProgress(`${node}: ${words}`),
         onOutcome: ofJob.onOutcome,

@@ -27,6 +27,8 @@ export interface ApiRequest {
   readonly doing: string;
   /** Where tries are counted over several requests. */
   readonly retries?: Retries;
+  /** Where it is counted what an answer took. */
+  readonly tally?: { requests: number; bytes: number };
 }
 
 /** What a request or an upgrade needs besides its path. */
@@ -107,7 +109,9 @@ export class ApiServer {
       : signal;
     try {
       const response = await this.open(request, bounded);
-      return { response, body: await readBody(response) };
+      const body = await readBody(response);
+      if (request.tally) request.tally.bytes += Buffer.byteLength(body);
+      return { response, body };
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof ClusterError) throw error;
@@ -197,6 +201,7 @@ export class ApiServer {
 
   async #send(request: ApiRequest, signal: AbortSignal): Promise<IncomingMessage> {
     await this.#pace.turn(request.method === 'DELETE', signal);
+    if (request.tally) request.tally.requests += 1;
     const { url, options } = await this.route(request.path, request.query, signal);
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest;

@@ -27,8 +27,9 @@ import * as port from './port.ts';
 import type { Environment } from './proxy.ts';
 import { connectionSettings } from './settings.ts';
 import { SharedWatch } from './shared-watch.ts';
+import { Tally } from './tally.ts';
 import { findTargetJob, resolveTarget, workloadsThere } from './target.ts';
-import { readClusterView, withLogs } from './view.ts';
+import { readClusterView, readPodEvents, withLogs } from './view.ts';
 import { watchList } from './watch.ts';
 
 export interface AttachOptions {
@@ -302,25 +303,24 @@ export class KubernetesCluster implements port.Cluster {
     return workloadsThere(this.#api, signal);
   }
 
-  targetJob(target: string, signal: AbortSignal, namespace?: string): Promise<TargetJob> {
-    const settings = { ...this.#api.settings, ...optional({ namespace }) };
-    const object: ApiServer['object'] = (request, within) => this.#api.object(request, within);
-    return findTargetJob({ settings, object }, target, signal);
+  async targetJob(target: string, signal: AbortSignal, namespace?: string): Promise<TargetJob> {
+    const tally = new Tally();
+    const api = tally.counting(this.#api);
+    const settings = { ...api.settings, ...optional({ namespace }) };
+    const job = await findTargetJob({ ...api, settings }, target, signal);
+    return { ...job, asked: tally.asked };
   }
 
   targetLogs(job: TargetJob, signal: AbortSignal): Promise<TargetJob> {
     return withLogs(this.#api, job, signal);
   }
 
-  view(question: ClusterQuestion, signal: AbortSignal): Promise<ClusterView> {
+  async view(question: ClusterQuestion, signal: AbortSignal): Promise<ClusterView> {
     const dra = { draVersions: () => this.#versionsOfDra(), shared: this.#sharedLists };
-    if (!this.#areMany) return readClusterView(this.#api, question, { signal, ...dra });
-    const { settings } = this.#api;
-    const object: ApiServer['object'] = async (request, within) =>
-      this.#justRead(request.path) ?? this.#api.object(request, within);
-    const text: ApiServer['text'] = (request, within) => this.#api.text(request, within);
-    const nowMs = () => this.nowMs();
-    return readClusterView({ settings, object, text, nowMs }, question, { signal, ...dra });
+    const tally = new Tally();
+    const api = tally.counting(this.#api, path => this.#areMany && this.#justRead(path));
+    const read = question.eventsAlone ? readPodEvents : readClusterView;
+    return { ...(await read(api, question, { signal, ...dra })), asked: tally.asked };
   }
 
   /** Whoever asks first asks for all; what failed is asked again. */

@@ -2,16 +2,18 @@ import type { TargetJob } from '../contract/cluster-view.ts';
 import { ClusterError, ours, ServerError, told } from '../contract/errors.ts';
 import { namesLike } from '../contract/names-like.ts';
 import { shell } from '../contract/printed-command.ts';
-import { missing, present } from '../contract/reading.ts';
+import { mapReading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
+import { jobOfCronJob } from './cron-jobs.ts';
+import { eventsTold } from './gone-pods.ts';
 import type { ApiServer } from './http.ts';
 import { type Json, listAt, objectAt, textOf, textsOf } from './json.ts';
 import { listAll } from './list.ts';
 import { ownSelector, type Selector } from './own-selector.ts';
-import { eventList, podList, podPath } from './paths.ts';
+import { podList, podPath } from './paths.ts';
 import { ApiError, type Cluster, isMissingRight, type PodState, type TargetNode } from './port.ts';
-import { readClusterEvent, readClusterPod } from './read-view.ts';
-import { type TargetWord, targetWord, WORKLOADS } from './workloads.ts';
+import { readClusterPod } from './read-view.ts';
+import { CRON_JOB, type TargetWord, targetWord, WORKLOADS } from './workloads.ts';
 
 type Api = Pick<ApiServer, 'object' | 'settings'>;
 
@@ -27,7 +29,7 @@ export async function resolveTarget(
   target: string,
   signal: AbortSignal,
 ): Promise<readonly TargetNode[]> {
-  const word = targetWord(target);
+  const word = await followed(api, targetWord(target), signal);
   if (word.of === 'node') return [{ node: word.name }];
   const { namespace } = cluster.access;
   if (word.of === 'pod') {
@@ -71,7 +73,7 @@ export async function findTargetJob(
   target: string,
   signal: AbortSignal,
 ): Promise<TargetJob> {
-  const word = targetWord(target);
+  const word = await followed(api, targetWord(target), signal);
   const { namespace } = api.settings;
   const { object, pods: found } = await podsOf(api, word, signal);
   const pods = found.map(json => {
@@ -79,10 +81,10 @@ export async function findTargetJob(
     return { pod: readClusterPod(json), ...(waitsFor !== '' && { waitsFor }) };
   });
   const owners = pods.flatMap(({ pod }) => pod.owner?.split('/')[1] ?? []);
-  const told = await eventsTold(api, [...new Set([word.name, ...owners])], signal);
-  const gone = told.ok
-    ? present(told.value.gone.filter(({ pod }) => pods.every(other => other.pod.name !== pod)))
-    : told;
+  const there = pods.map(({ pod }) => pod.name);
+  const of = { owners: [...new Set([word.name, ...owners])], there };
+  const told = await eventsTold(api, of, signal);
+  const gone = mapReading(told, ({ gone }) => gone);
   const kind = word.of === 'workload' ? word.workload.kind : 'Pod';
   const job = { name: `${kind}/${word.name}`, namespace, pods, gone };
   const isPlaced =
@@ -95,6 +97,17 @@ export async function findTargetJob(
   throw withoutNode({ target, podOrWorkload }, job, {
     object,
     warning: told.ok ? told.value.warning : undefined,
+  });
+}
+
+/** A CronJob is followed to one of its Jobs; any other word stays. */
+async function followed(api: Api, word: TargetWord, signal: AbortSignal): Promise<TargetWord> {
+  if (word.of !== 'workload' || word.workload.kind !== CRON_JOB) return word;
+  const job = await jobOfCronJob(api, word, signal);
+  if (job) return job;
+  await workloadObject(api, word, signal);
+  throw new ClusterError(`${word.written} has no Job, and so no pods`, {
+    hint: shell`kubectl describe ${word.written} -n ${api.settings.namespace}`,
   });
 }
 
@@ -334,63 +347,5 @@ async function noSuchPod(api: Api, name: string, signal: AbortSignal): Promise<C
   return new ServerError(
     told`pod "${ours(name)}" was not found in namespace "${ours(namespace)}"`,
     near ?? { hint: shell`kubectl get pods -n ${namespace}; or -n with its namespace` },
-  );
-}
-
-/** Of how many owners events are read: a JobSet has a Job for each kind of its pods. */
-const OWNERS_MAX = 8;
-const GONE_MAX = 256;
-
-/** Pods that controllers created and where the scheduler put them, and what a controller last complained of. */
-async function eventsTold(api: Api, owners: readonly string[], signal: AbortSignal) {
-  const { namespace } = api.settings;
-  try {
-    const lists = await Promise.all(
-      owners.slice(0, OWNERS_MAX).map(name => listAll(api, eventList({ namespace, name }), signal)),
-    );
-    const events = lists.flat();
-    const messages = events.map(event => textOf(event, 'message'));
-    const created = messages.flatMap(text => /^Created pod: (\S{1,253})$/.exec(text)?.[1] ?? []);
-    // A pod that was named itself.
-    const named = events.flatMap(event => {
-      const about = objectAt(event, 'involvedObject');
-      return textOf(about, 'kind') === 'Pod' ? textOf(about, 'name') : [];
-    });
-    const pods = [...new Set([...created, ...named])].slice(0, GONE_MAX);
-    const nodes = pods.length === 0 ? new Map<string, string>() : await scheduledTo(api, signal);
-    const [warning] = events
-      .map(readClusterEvent)
-      .filter(({ type }) => type === 'Warning')
-      .toSorted((a, b) => (b.lastAt ?? '').localeCompare(a.lastAt ?? ''));
-    return present({
-      gone: pods.map(pod => {
-        const node = nodes.get(pod);
-        return { pod: plainText(pod, 253), ...(node !== undefined && { node }) };
-      }),
-      warning: warning && `${warning.reason}: ${warning.message}`,
-    });
-  } catch (error) {
-    signal.throwIfAborted();
-    const words = plainText(error instanceof Error ? error.message : String(error), 300);
-    return missing(isMissingRight(error) ? 'no_permission' : 'unreadable', words);
-  }
-}
-
-/** `Successfully assigned NAMESPACE/POD to NODE`: pkg/scheduler/schedule_one.go of Kubernetes. */
-const ASSIGNED = /^Successfully assigned \S{1,63}\/(\S{1,253}) to (\S{1,253})$/;
-
-async function scheduledTo(api: Api, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
-  const { namespace } = api.settings;
-  const list = eventList({ namespace, name: '' });
-  const events = await listAll(
-    api,
-    { ...list, query: { fieldSelector: 'reason=Scheduled' } },
-    signal,
-  );
-  return new Map(
-    events.flatMap(event => {
-      const [, pod, node] = ASSIGNED.exec(textOf(event, 'message')) ?? [];
-      return pod === undefined || node === undefined ? [] : [[pod, plainText(node, 253)] as const];
-    }),
   );
 }

@@ -8,7 +8,7 @@ import type {
 } from '../contract/cluster-view.ts';
 import { ANNOTATIONS, LABELS, MANAGED_BY } from '../contract/labels.ts';
 import { CLUSTER_VIEW_MS_MAX } from '../contract/limits.ts';
-import { mapReading, present, type Reading } from '../contract/reading.ts';
+import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { stuckParts } from '../contract/stuck-stack.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type DraVersions, readDra, type SharedLists } from './dra.ts';
@@ -94,6 +94,20 @@ export async function readClusterView(
     ...dra,
     ...told,
   };
+}
+
+/** Of a pod the events alone: it and its node were read moments ago. Never rejects. */
+export async function readPodEvents(
+  api: Api,
+  { pod }: ClusterQuestion,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<ClusterView> {
+  const within = AbortSignal.any([signal, AbortSignal.timeout(CLUSTER_VIEW_MS_MAX)]);
+  const unread = missing('not_read');
+  const view = { node: unread, pods: unread, nodeEvents: unread };
+  if (!pod) return view;
+  const { name, namespace = api.settings.namespace } = pod;
+  return { ...view, podEvents: await eventsOf(api, { kind: 'Pod', namespace, name }, within) };
 }
 
 /** The same with what the log of the part that is stuck says: its table of texts is no part of a start. */

@@ -17,6 +17,7 @@ export interface Workload {
   readonly valueAt?: readonly (readonly string[])[];
 }
 
+export const CRON_JOB = 'CronJob';
 const apps = { group: 'apps', version: 'v1' } as const;
 /** Kubeflow's training operator and MPI operator: pkg/apis/kubeflow.org/v1 and v2beta1, JobNameLabel. */
 const kubeflow = { group: 'kubeflow.org', label: 'training.kubeflow.org/job-name' } as const;
@@ -35,6 +36,11 @@ export const WORKLOADS: readonly Workload[] = [
   { kind: 'StatefulSet', ...apps, plural: 'statefulsets', names: ['statefulset', 'sts'] },
   { kind: 'ReplicaSet', ...apps, plural: 'replicasets', names: ['replicaset', 'rs'] },
   { kind: 'Job', group: 'batch', version: 'v1', plural: 'jobs', names: ['job'] },
+  // Its pods are those of one of its Jobs.
+  {
+    ...{ kind: CRON_JOB, group: 'batch', version: 'v1', plural: 'cronjobs' },
+    names: ['cronjob', 'cj'],
+  },
   {
     ...{ kind: 'JobSet', group: 'jobset.x-k8s.io', plural: 'jobsets', names: ['jobset'] },
     label: jobSetLabel,

@@ -293,6 +293,10 @@ const jobPeer = z.object({
 });
 export type JobPeer = Fixed<z.infer<typeof jobPeer>>;
 
+/** What an answer took of the API server: requests, with those that were tried again, and bytes of answers. */
+const apiUse = z.object({ requests: z.int(), bytes: z.int() });
+export type ApiUse = Fixed<z.infer<typeof apiUse>>;
+
 /** The job that a pod belongs to, by a label of its controller. */
 const podJob = z.object({
   /** `JobSet/train`. */
@@ -321,6 +325,8 @@ export const targetJob = z.object({
   ),
   /** Pods of it that are gone, as far as events still tell, and where they ran. */
   gone: part(z.array(z.object({ pod: textOf('pod'), node: publicText.exactOptional() }))),
+  /** For finding it, its pods and their events, without logs; absent where no API server was asked. */
+  asked: apiUse.exactOptional(),
 });
 export type TargetJob = Fixed<z.infer<typeof targetJob>>;
 
@@ -346,6 +352,8 @@ export const clusterView = z.object({
   claims: part(z.array(resourceClaim)).exactOptional(),
   /** Only where the driver of ComputeDomains serves the node. */
   computeDomains: part(z.array(computeDomain)).exactOptional(),
+  /** For all of this, with logs; absent where no API server was asked. */
+  asked: apiUse.exactOptional(),
 });
 export interface ClusterView extends Fixed<z.infer<typeof clusterView>> {}
 
@@ -353,6 +361,8 @@ export interface ClusterView extends Fixed<z.infer<typeof clusterView>> {}
 export interface ClusterQuestion {
   readonly node: string;
   readonly pod?: { readonly namespace?: string | undefined; readonly name: string } | undefined;
+  /** Whether that pod's events alone are wanted: the pod and its node were read moments ago. */
+  readonly eventsAlone?: boolean | undefined;
   /** Whether logs are wanted: of that pod and of its job's other pods where it failed, of NVIDIA's software where it is stuck. */
   readonly logs?: boolean | undefined;
   /** Whether what DRA knows of the node is wanted: devices, taints, claims, domains. */

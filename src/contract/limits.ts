@@ -307,6 +307,8 @@ export const PACE_MS = 4_000;
 export const PACE_LOOKS = 5;
 /** The first node that is ready waits so long for the others; whoever comes later is left out. */
 export const PACE_WAIT_MS_MAX = 10_000;
+/** What was read of a node in full serves a question about what has been for so long, if the kernel is silent since. */
+export const NODE_LATELY_MS = 15_000;
 /** What triage read of a host serves the looks that follow it for so long. */
 export const HOST_KEPT_MS = 60_000;
 /** Clocks of two nodes of a job differ by so much: what is as good as at once has no order. */

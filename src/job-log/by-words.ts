@@ -1,6 +1,6 @@
 import type { Action, Blame } from '../contract/finding.ts';
 import { allJobTexts, type Meaning } from './job-texts.ts';
-import { noticedOfOthers, tellsOfGone } from './of-others.ts';
+import { noticedOfOthers, tellsOfGone, whyEnded } from './of-others.ts';
 
 /** What the words of an error say of whose hand must move, where no row of the table knows its text. */
 interface Kind extends Pick<Meaning, 'layer' | 'action' | 'advice'> {
@@ -58,14 +58,15 @@ const KINDS: readonly Kind[] = [
     'configuration',
     'fix_configuration',
     'Compare driver, CUDA, libraries and compiler of the image with what this GPU and this program want.',
-    /\bno (?:[\w-]+ ){0,2}(?:gpus?|cuda|cuda-capable|nvidia driver|cuda driver|accelerators?|xpus?|devices?|platform)\b.{0,40}\b(?:detected|found|available|visible|present)\b/,
+    /\bno (?:[\w-]+ ){0,2}(?:gpus?|cuda|cuda-capable|nvidia driver|cuda driver|accelerators?|xpus?|hcas?|devices?|platforms?)\b.{0,40}\b(?:detected|found|available|visible|present)\b/,
+    /\bno registered\b.{0,40}\b(?:gpu|cuda|hip|rocm|opencl|platform)|\benough gpus\b|\b(?:detected|available|this) hardware\b|\bdriver does(?: not|n't) support\b/,
     /\b(?:gpus?|cuda|accelerators?)\b.{0,30}\bnot (?:available|detected|found|visible|accessible|usable)\b/,
-    /\b(?:could not|couldn't|cannot|did not|failed to|unable to) (?:find|detect|see|access|load|locate)\b.{0,30}\b(?:gpus?|cuda|nvidia|cudnn|nccl|tensorrt|accelerators?)\b/,
+    /\b(?:could not|couldn't|cannot|did not|failed to|unable to) (?:find|detect|see|access|load|locate|select|use|open|initiali[sz]e)\b.{0,30}\b(?:gpus?|cuda|nvidia|cudnn|nccl|tensorrt|accelerators?)\b/,
     /\brequires? (?:an? )?(?:(?:nvidia|cuda)[ -](?:capable )?)?(?:gpus?|cuda)(?: devices?| support)?(?:\W*$|[.;] )/,
     /\b(?:cuda|nvidia|gpu|graphics|display) driver\b|\bdriver version\b.{0,60}\b(?:insufficient|mismatch\w*|old|requir\w+|support\w*|incompatible|found)\b|\bcuda setup\b|\b(?:cuda )?toolkit\b/,
     /\bcompute[ _-]capabilit|\bsm_?\d\d\b|\bcompute_\d\d\b|\b(?:volta|turing|ampere|ada|hopper|blackwell)\b.{0,20}\bgpus?\b|\bonly supports? .{0,30}\bgpus?\b|\bdoesn't support bf16\b/,
     /\b(?:compiled|built) (?:with(?:out)?|for|against)\b|\bnot compiled\b|\bnot been (?:compiled|built)\b|\bunsupported gnu version\b/,
-    /\bc(?:\+\+)? compiler\b|\bgcc\b|\bg\+\+|\bnvcc\b|\bninja\b|\bcmake\b|\bglibc\b|\bcompiling objects\b|\bjit[- ](?:load|compile|build)\b|\bbuild(?:ing)? (?:the )?extension\b/,
+    /\bc(?:\+\+)? compiler\b|\bgcc\b|\bg\+\+|\bnvcc\b|\bptxas\b|\bninja\b|\bcmake\b|\bglibc\b|\bcompiling objects\b|\bjit[- ](?:load|compile|build)\b|\bbuild(?:ing)? (?:the )?extension\b/,
     /\bversion\b.{0,60}\b(?:mismatch|incompatible|not (?:compatible|supported|match)|too (?:old|low|new)|(?:older|newer) than|conflict|or (?:newer|higher|later)|(?:is|are|was) required)\b|\b(?:mismatch|incompatible)\b.{0,40}\bversion/,
   ),
   kind(
@@ -81,7 +82,9 @@ const KINDS: readonly Kind[] = [
     /\b(?:invalid|no|missing|expired|bad|wrong|locate|find|load|incorrect|refresh) (?:\w+ )?credentials?\b|\bcredentials? (?:not|are|is|were|have|has|expired)\b|\bapi[ _-]key\b|\bnot logged in\b/,
     /\bgated (?:dataset|model|repo)|\bmust be authenticated\b|\b(?:failed|unable|not able) to authenticate\b|\breturned error(?: code)?:? 40[134]\b|\baccess key id\b|\bexternally[- ]managed\b|\bno module named\b/,
     /\bno solution found\b|\bunsatisfiable\b|\bresolutionimpossible\b|\bconflicting dependencies\b|\bcmake\w*/,
+    /\b(?:InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|NoSuchBucket|RequestTimeTooSkewed|AuthFailure|InvalidClientTokenId)\b/,
     /\b40[13] (?:get|post|put|head|delete) |\bpermission\b.{0,60}\bdenied\b|\bdoes not have\b.{0,60}\b(?:access|permission)/,
+    /\b(?:cluster|node|pool)s?\b.{0,40}\benough (?:\w+ )?(?:resources|gpus|cpus)\b/,
     /\b(?:could not|cannot|couldn't|no) (?:find|matching|satisf\w+)\b.{0,40}\b(?:environment|distribution|version|module|channel|requirement)\b|\bcannot find module\b/,
     /\b(?:jwt|token)\b.{0,20}\b(?:expired|rejected)\b|\b(?:access|auth\w*|api|bearer|service account|session|hf) token\b|\bauthentication (?:fail|error|is required)|\bcertificate (?:verif|has|is|chain|signed)|\bx509\b/,
     /(?:\/\S{0,200}|\b(?:file|directory|path|folder|repo(?:sitory)?|bucket)\b.{0,80}) (?:does not|doesn't) exist\b/,
@@ -135,7 +138,7 @@ const kindOf = (text: string, exception = ''): Kind | undefined => {
 
 /** Words of a program that was given what it does not take. */
 const GIVEN =
-  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust (?:be|have|match)\b|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\btoo long\b|\bcorrupt/i;
+  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust\b|\b(?:have|has|needs?) to (?!be installed)|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\btoo long\b|\bcorrupt/i;
 
 /** LAMMPS, and who else writes where in its own source it gave up: `ERROR: Lost atoms (src/thermo.cpp:427)`. */
 const AT_SOURCE =
@@ -193,6 +196,10 @@ const OF_MACHINE_MEANING = {
     'Its words are of the machine: triage_gpu_node tells what the driver and the kernel log say.',
 } satisfies Partial<Meaning>;
 
+const OF_PROGRAM = {
+  ...{ layer: 'application', action: 'restart_app', advice: APPLICATION_ADVICE },
+} satisfies Partial<Meaning>;
+
 /** An exception that no row knows: another rank's or the program's, unless its words or its class say otherwise. */
 export function exceptionMeaning(exception: string, title: string, text: string): Meaning {
   const ofOthers = noticed(text, exception);
@@ -201,16 +208,43 @@ export function exceptionMeaning(exception: string, title: string, text: string)
   if (!OF_VALUES.test(exception) && isOfMachine(text, kindOf(text, exception))) {
     return { ...{ id: 'exception', role, title }, ...OF_MACHINE_MEANING };
   }
-  const { layer, action, advice } =
-    kindOf(text, exception) ??
-    ({
-      ...{ layer: 'application', action: 'restart_app', advice: APPLICATION_ADVICE },
-    } satisfies Partial<Meaning>);
+  const { layer, action, advice } = kindOf(text, exception) ?? OF_PROGRAM;
   return { id: 'exception', role, layer, action, title, advice };
 }
 
 /** Who says it is no word of what it says. */
 const BY_SLURM = /^(?:srun|sbatch|salloc|slurmstepd|slurmd)(?:-[\w.-]{1,64})?: (?:error|fatal): /;
+
+/** A launcher's command is the job itself, whose own words stand elsewhere. */
+const RUNS_JOB =
+  /\.py\b|\b(?:torchrun|accelerate|deepspeed|horovodrun|mpi(?:run|exec)|srun|ray|bash|sh)\b|'-m', '(?!pip\b)/;
+
+/** Tools whose failing says whose hand must move. */
+const COMMANDS: readonly (readonly [RegExp, Blame])[] = [
+  [/\b(?:ssh|scp|ping|curl|wget|rsync|git(?:', '| )(?:clone|fetch|pull|ls-remote))\b/, 'fabric'],
+  [/\b(?:which|pip3?|conda|apt(?:-get)?|nvidia-smi|mount|modprobe|ldconfig)\b/, 'configuration'],
+];
+/** How it ended is left out of what is judged: that is another one's end. */
+const HOW_IT_ENDED = /(?:returned|died with).*/;
+const kindOfCommand = (text: string): Kind | undefined => {
+  const layer = COMMANDS.find(([words]) => words.test(text))?.[1];
+  return layer === undefined ? kindOf(text.replace(HOW_IT_ENDED, 'failed')) : ofLayer(layer);
+};
+
+/**
+ * What is read as a launcher's word of a job that ended, and tells of its own: a tool that the program called has
+ * failed (`Command '['nvcc', '-V']' returned non-zero exit status 1.`), or why the other one ended stands behind it.
+ */
+export function ownFailure(text: string, exception = ''): Meaning | undefined {
+  if (exception === 'CalledProcessError' && !RUNS_JOB.test(text)) {
+    const { layer, action, advice } = kindOfCommand(text) ?? OF_PROGRAM;
+    const title = 'A command that the program called failed';
+    return { id: 'exception', role: 'cause', layer, action, title, advice };
+  }
+  const why = whyEnded(text);
+  const found = why === undefined ? undefined : firstErrorMeaning(why);
+  return found?.id === 'machine-words' || (why !== undefined && kindOf(why)) ? found : undefined;
+}
 
 /** A line that is an error by its form: nobody's, unless its words say whose. */
 export function firstErrorMeaning(text: string): Meaning {

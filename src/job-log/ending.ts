@@ -122,7 +122,7 @@ const FOLLOWS =
 
 /** PyTorch's exception around an error of NCCL or of another thread: the reason stands behind it. */
 const PASSES_ON =
-  /\bNCCL error in: |^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in /;
+  /\bNCCL error in: |\bunhandled cuda error\b|^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in /;
 /** Who starts a container passes on why it cannot. */
 const STARTS = /^(?:container-start|image-pull)$/;
 /** It says which and not why. */
@@ -148,6 +148,9 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
     if (FOLLOWS_MEMORY.test(one.meaning.id) && isKilledAfter(one, occurrences.slice(index + 1))) {
       return { ...one, meaning: { ...one.meaning, role: 'consequence' } };
     }
+    if (OF_CUDA.test(one.meaning.id) && occurrences.slice(index + 1).some(isOfDriver)) {
+      return { ...one, meaning: { ...one.meaning, role: 'report' } };
+    }
     const hasReason = occurrences
       .slice(index + 1, index + 1 + REASON_WITHIN_LINES)
       .some(
@@ -163,6 +166,11 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
       : one;
   });
 }
+
+/** What a program is told of a fault of its GPU, and what the driver says of it. */
+const OF_CUDA = /^cuda-(?:46|7\d\d|999|unknown)$/;
+const isOfDriver = ({ meaning: { id, role } }: Occurrence): boolean =>
+  role === 'cause' && /^(?:s?xid-\d+|off-the-bus)$/.test(id);
 
 /** What a program says of a process of its own that the kernel has killed. */
 const FOLLOWS_MEMORY = /^(?:exception|dataloader|crash)$/;
@@ -234,7 +242,12 @@ export function withoutWeak(
   const killedLine = occurrences.findLast(({ meaning }) => meaning.id === 'killed')?.line ?? 0;
   const isNoted = ({ meaning: { id }, line, text }: Occurrence): boolean =>
     OFTEN_NOTED.test(id) &&
-    strong.some(one => one.line > line && (one.meaning.id !== 'exception' || NOTED.test(text)));
+    strong.some(
+      one =>
+        one.line > line &&
+        !STARTS.test(one.meaning.id) &&
+        (one.meaning.id !== 'exception' || NOTED.test(text)),
+    );
   return occurrences.map(one => {
     const { weak, meaning, line, ordinary } = one;
     const isAlone = occurrences.every(other => other.line <= line);
@@ -328,26 +341,39 @@ const isOnlyReset = (known: readonly Occurrence[]): boolean =>
 
 /** What only passes on that something failed: the reason stands before it. */
 const PASSED_ON =
-  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal))\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
+  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|allocation \d{1,12} has been revoked|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal))\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
 
 export const passesOn = (text: string): boolean => PASSED_ON.test(text);
 
-/** Before a cause that tells no reason, the first error by its form that stands near. */
+/**
+ * Of a cause that tells no reason: the first error by its form that stands near before it, and of who could not
+ * start a container the one in the log that it prints.
+ */
+function reasonOf(cause: Occurrence, failures: readonly Occurrence[]): Occurrence | undefined {
+  const own = failures.filter(({ text }) => !passesOn(text));
+  if (STARTS.test(cause.meaning.id)) {
+    const isBare = isBareStart(cause);
+    return own.find(({ line, ordinary, meaning }) =>
+      line > cause.line
+        ? ordinary - cause.ordinary <= REASON_WITHIN_LINES &&
+          (isBare || meaning.layer === cause.meaning.layer)
+        : isBare && cause.ordinary - ordinary <= FEW_LINES,
+    );
+  }
+  if (!passesOn(cause.text) && cause.meaning.id !== 'crash') return undefined;
+  const withinLines = passesOn(cause.text) ? FOLLOWS_LINES : FEW_LINES;
+  return own.find(
+    ({ line, ordinary }) => line < cause.line && cause.ordinary - ordinary <= withinLines,
+  );
+}
+
 function withReason(
   known: readonly Occurrence[],
   failures: readonly Occurrence[],
 ): readonly Occurrence[] {
   const cause = known.find(({ meaning }) => meaning.role === 'cause');
   if (!cause) return known;
-  const isBare = isBareStart(cause);
-  if (!(isBare || passesOn(cause.text) || cause.meaning.id === 'crash')) return known;
-  const withinLines = passesOn(cause.text) ? FOLLOWS_LINES : FEW_LINES;
-  const reason = failures.find(
-    ({ line, ordinary, text }) =>
-      (line < cause.line
-        ? cause.ordinary - ordinary <= withinLines
-        : isBare && line - cause.line <= REASON_WITHIN_LINES) && !passesOn(text),
-  );
+  const reason = reasonOf(cause, failures);
   if (!reason) return known;
   const { lastResort: _, ...rest } = reason;
   const isOpen = reason.meaning.layer === 'unknown' && !tellsOfMachine(reason.text);

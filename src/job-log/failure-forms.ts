@@ -50,11 +50,11 @@ const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)
 /** It stands alone: what went wrong is said below. */
 export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;
 const HEADING = new RegExp(
-  `^\\W*(?:[A-Z]{2,8} )?(?:fatal |internal |last )?error(?: in [^:]{1,60})?:?\\s*$|^CMake Error(?: at [^:]{1,200}:\\d{1,6} \\(\\w{1,60}\\))?:$|${PANICKED.source}`,
+  `^\\W*(?:[A-Z]{2,8} )?(?:fatal |internal |last )?error(?: in [^:]{1,60})?:?\\s*(?:\\([^()]{1,60}\\)\\s*)?$|[-=*]{4,} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,}\\s*$|^CMake Error(?: at [^:]{1,200}:\\d{1,6} \\(\\w{1,60}\\))?:$|${PANICKED.source}`,
   'i',
 );
 /** By its end first: most lines are none. */
-const ENDS_HEADING = /[:r]\s*$/i;
+const ENDS_HEADING = /[:r)=*-]\s*$/i;
 const isHeading = (text: string): boolean =>
   ENDS_HEADING.test(text.slice(-4)) && HEADING.test(text);
 /** What follows is quoted, and says itself whether it is an error. */
@@ -108,7 +108,7 @@ export function voiceOf({ level, text }: Line): number | undefined {
 
 /** It says that it ends, and of what not. */
 const ONLY_ENDS =
-  /\b(?:exiting|quitting|aborted|aborting|terminating|terminated)\b[^:]{0,60}$|\bdue to (?:previous )?errors?\b/i;
+  /\b(?:exiting|quitting|aborted|aborting|terminating|terminated)\b[^:]{0,60}:?\s*$|\bdue to (?:previous )?errors?\b|^\W*(?:\w+ ){1,3}failed\W*$/i;
 export const onlyEnds = (text: string): boolean => ONLY_ENDS.test(text) && !COMPLAINS.test(text);
 
 /** The same in words that leave no doubt, beside the louder words of others. */
@@ -153,15 +153,19 @@ export const isNested = (text: string, above: string): boolean =>
     MAY_FAIL.test(text) &&
     (FAILED_FORM.test(text.trimStart()) || EXCEPTION_WITHIN.test(text)));
 
+/** An exception of Java, whatever its class is called, below what a logger says of the task that it ended. */
+export const OF_JAVA = /^(?:[a-z_]\w{0,40}\.){2,10}[A-Z]\w{0,80}: \S/;
+
 /** A logger's level is enough where something is said behind it. */
 const WORDS = /\b(?:[a-z]{2,40}[\s,.:']{1,3}){3}/i;
 
 /** Whether it is an error by its form, whatever it says. */
 export function looksFailed({ level, text }: Line, above: string): boolean {
-  if (WHAT.test(text) || isHeading(above)) return !isHarmless(text);
+  if (WHAT.test(text) || isHeading(above)) return !isHarmless(text) && !QUOTES.test(text);
   if (level !== 'plain' && level !== 'error') return false;
   if (!MAY_FAIL.test(text) && (level === 'plain' || !WORDS.test(text))) return false;
-  if (level === 'plain' && !isOfForm(text)) return false;
+  if (level === 'plain' && !isOfForm(text) && !(OF_JAVA.test(text) && MAY_FAIL.test(above)))
+    return false;
   if (isHeading(text) || QUOTES.test(text) || isHarmless(text)) return false;
   return noticedOfOthers(text) === undefined;
 }

@@ -35,7 +35,7 @@ const RETRIES_WITHIN_LINES = 2;
 const ANNOUNCES =
   /\b(?:install|register|enabl|set up|setting up)\w*\b.{0,60}\b(?:handler|hook|listener)s?\b|\b(?:handler|hook|listener)s?\b.{0,20}\b(?:installed|registered|enabled)\b|\b(?:failure|notice|preemption|signal|sigterm|interruption|timeout)["']?(?: ?[:=] ?["']?| )(?:(?:true|false|on|off|yes|no|none|enabled|disabled)\b|\d[\d.:]* ?(?:m?s|sec(?:ond)?s?|m(?:in(?:ute)?s?)?|h|hours?)?(?:[,;)\s]|$))/i;
 const HAPPENED =
-  /\b(?:timed out|exceeded|expired|reached|fail(?:ed|s)\b|lost|dead|died|got signal|caught signal|received sig(?:nal|term))/i;
+  /\b(?:timed out|exceeded|expired|reached|fail(?:ed|s)\b|lost|dead|died|node failure on|got signal|caught signal|received sig(?:nal|term))/i;
 const CAN_BE_ANNOUNCED = /^(?:told-to-stop|preempted|rendezvous|agent-lost)$/;
 
 /** Mixed precision leaves out a step and goes on; a count of none is none. */

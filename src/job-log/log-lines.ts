@@ -27,7 +27,9 @@ export interface Line {
 
 /** `3: ` of srun --label, where most lines have it. */
 const LABEL = /^(\d{1,6}): /;
-const hasLabel = ({ text }: Line) => LABEL.test(text);
+/** `worker-1: ` of pdsh, as DeepSpeed starts its nodes with it: a name with a number that is none of a step. */
+const HOST =
+  /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d)(?=[a-z.-]{0,60}\d)[a-z][a-z\d.-]{1,62}: /;
 
 /** What there is to read, and how many characters of lines that are too long are not. */
 export interface LogLines {
@@ -47,13 +49,24 @@ export function linesOf(text: string): LogLines {
     unreadCharacters += unread;
     return parts;
   });
-  if (lines.filter(hasLabel).length * 2 <= lines.length) return { lines, unreadCharacters };
-  const unlabelled = lines.map(line => {
-    const [label, rank] = LABEL.exec(line.text) ?? [];
-    if (label === undefined) return line;
-    return { ...line, stream: label, rank: Number(rank), text: line.text.slice(label.length) };
-  });
-  return { lines: unlabelled, unreadCharacters };
+  const label = [LABEL, HOST].find(form => isOfMost(lines, form));
+  if (!label) return { lines, unreadCharacters };
+  const within = new Collectors();
+  return { lines: lines.map(line => unlabelled(line, label, within)), unreadCharacters };
+}
+
+const isOfMost = (lines: readonly Line[], label: RegExp): boolean =>
+  lines.filter(({ text }) => label.test(text)).length * 2 > lines.length;
+
+/** What stands behind a label is read as a line of its own. */
+function unlabelled(line: Line, form: RegExp, collectors: Collectors): Line {
+  const [label, rank] = form.exec(line.text) ?? [];
+  if (label === undefined) return line;
+  const { level, text, ...own } = lineOf(line.text.slice(label.length), line.number, collectors);
+  return {
+    ...{ ...line, level, text, gpu: own.gpu ?? line.gpu, stream: `${label}${own.stream}` },
+    rank: rank === undefined ? own.rank : Number(rank),
+  };
 }
 
 /** How many drawings of a line are read: of all together as many as of lines, of each one the last two. */

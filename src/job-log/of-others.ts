@@ -18,6 +18,11 @@ const ENDED = new RegExp(
 const SAYS_WHY =
   /\b(?:because|due to|since|caused by|for (?:exceeding|using)|out of (?:\w+ )?(?:memory|space|disk))\b|\b(?:terminated|exited|died|dead|killed|crashed|ended|gone|stopped|aborted|start(?:ed)?|failed)\b[^:]{0,30}: (?!(?:exit|code|signal|pid|rank|status|worker|process|see|return)\b)[a-z][\w' ]+ \w/i;
 
+/** What stands behind the end of another one: `worker died: uncorrectable ECC error`. */
+const WHY_BEHIND =
+  /\b(?:terminated|exited|died|dead|killed|crashed|ended|stopped|aborted|failed): (?!(?:exit|code|signal|pid|rank|status|worker|process|see|return)\b)([a-z].{4,400})/i;
+export const whyEnded = (text: string): string | undefined => WHY_BEHIND.exec(text)?.[1];
+
 /** A number is all that it tells of the end of what it started. */
 const EXIT_CODE =
   /\b(?:\w+_)?(?:exit(?:s|ed)?|return(?:s|ed)?)(?:[ _-]?(?:with|code|status|value|non-zero)){1,4}\W{0,4}-?[1-9]\d{0,2}\b|\bexitcode\W{0,3}-?[1-9]|\bnon-?zero (?:exit|return|status)\b/i;

@@ -2,7 +2,7 @@ import type { JobLog, JobLogEntry } from '../contract/job-log.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type Found, startsAnew, storyOf } from './attempts.ts';
-import { exceptionMeaning, firstErrorMeaning } from './by-words.ts';
+import { exceptionMeaning, firstErrorMeaning, ownFailure } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
 import { type Occurrence, passesOn } from './ending.ts';
 import {
@@ -12,11 +12,11 @@ import {
   MAY_FAIL,
   MAY_REPORT,
   onlyEnds,
-  PANICKED,
   quits,
   voiceOf,
 } from './failure-forms.ts';
 import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
+import { headed, headsTraceback, saysBelow } from './headings.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
@@ -24,7 +24,7 @@ import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
 import { withoutQuoted } from './quoted.ts';
 import { rankDevicesOf } from './rank-devices.ts';
 import { withoutSecrets } from './secrets.ts';
-import { TRACEBACK, Tracebacks } from './tracebacks.ts';
+import { Tracebacks } from './tracebacks.ts';
 
 const ENTRIES_MAX = 12;
 const RANKS_MAX = 64;
@@ -101,7 +101,8 @@ function foundIn(lines: readonly Line[]) {
     const mayMean = mayFail || exception !== undefined;
     const own = mayMean ? meaningOfLine({ ...line, text: words }, exception, next) : undefined;
     const meaning = headed(own, line, next);
-    const place: Place = { at, line: index + 1, ordinary, stream, rank, gpu };
+    const number = index + (meaning && saysBelow(meaning, line, next) ? 2 : 1);
+    const place: Place = { at, line: number, ordinary, stream, rank, gpu };
     if (startsAnew(text)) restarts.push(place);
     if (!meaning) {
       if (line.text.trim() === '') return;
@@ -237,6 +238,8 @@ function meaningOfLine(
     return undefined;
   }
   const below = () => next().map(one => one.text);
+  const own = found?.id === 'launcher-report' ? ownFailure(text, exception) : undefined;
+  if (own) return own;
   if (found) return tellsOfNone(found.id, found.layer, text, below()) ? undefined : found;
   if (exception === undefined) return undefined;
   const title = `Exception ${plainText(exception, 60)}`;
@@ -253,33 +256,6 @@ const OF_BUILD = {
   ...{ layer: 'configuration', action: 'fix_configuration' },
   advice: 'A package could not be built: install one that is built for this Python and this CUDA.',
 } satisfies Partial<Meaning>;
-
-/** What is short and stands right above a traceback of its process: that says more. */
-const HEAD_CHARACTERS_MAX = 80;
-const headsTraceback = ({ stream, text }: Line, next: () => readonly Line[]): boolean => {
-  if (text.length > HEAD_CHARACTERS_MAX) return false;
-  const [below] = next();
-  return (
-    below?.stream === stream && (below.text.endsWith(TRACEBACK) || RAISED_BY_JVM.test(below.text))
-  );
-};
-/** An exception as Java prints it, on a line of its own below the logger's. */
-const RAISED_BY_JVM = /^(?:[a-z]\w{0,60}\.){2,12}[A-Z][\w$]{0,80}(?:: \S|$)/;
-
-/** `EngineCore failed to start.` above a traceback, and a panic of Rust, only head what they tell. */
-const headed = (
-  meaning: Meaning | undefined,
-  { stream, text }: Line,
-  next: () => readonly Line[],
-) => {
-  const [below] = next();
-  if (meaning?.id === 'crash' && PANICKED.test(text) && (below?.text ?? '').trim() !== '') {
-    return { ...meaning, role: 'report' as const };
-  }
-  if (meaning?.id !== 'engine-dead') return meaning;
-  const isHead = below?.stream === stream && below.text.endsWith(TRACEBACK);
-  return isHead ? { ...meaning, role: 'report' as const } : meaning;
-};
 
 /** What a shell says of a program that a signal ended: `Killed`, `run.sh: line 3:    77 Terminated   python`. */
 const BY_SHELL =

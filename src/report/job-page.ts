@@ -84,10 +84,17 @@ function podsText(pods: JobAnswer['pods']): string {
   return [counted(pods.all, 'pod'), ...(states.length > 0 ? [states.join(', ')] : [])].join(': ');
 }
 
-const logsText = ({ logs: { read, requests, bytes } }: JobAnswer): string =>
-  read === 0
-    ? 'no log of its pods was read'
-    : `${counted(read, 'log')} of its pods read: ${counted(requests, 'request')}, ${counted(bytes, 'byte')}`;
+const costText = ({ requests, bytes }: JobAnswer['logs'] | NonNullable<JobAnswer['asked']>) =>
+  `${counted(requests, 'request')}, ${counted(bytes, 'byte')}`;
+
+/** What of its pods was read, and what that took of the API server. */
+const logsText = ({ logs, asked }: JobAnswer): string =>
+  [
+    logs.read === 0
+      ? 'no log of its pods was read'
+      : `${counted(logs.read, 'log')} of its pods read: ${costText(logs)}`,
+    ...(asked ? [`the job, its pods and events: ${costText(asked)}`] : []),
+  ].join('; ');
 
 function stepsOf({ advice, takeOut }: JobAnswer, words: CommandWords | undefined): Block[] {
   const cordon = takeOut === undefined ? undefined : shell`kubectl cordon ${takeOut}`;

@@ -1,6 +1,7 @@
 import type { Provenance } from '../contract/answer.ts';
 import { optional } from '../contract/optional.ts';
 import type { Clock } from '../contract/time.ts';
+import type { NodeFacts } from '../findings/facts.ts';
 import type { Host, HostCounters } from '../host/port.ts';
 import type { KernelLog, PodHistory } from '../kernel-log/port.ts';
 import type { DriverState, Nvml } from '../nvml/port.ts';
@@ -20,6 +21,8 @@ export interface Instruments {
   readonly node: string | undefined;
   /** The machine's name when nothing here is real. */
   readonly simulated: string | undefined;
+  /** The last reading of everything, for a question about the same moment; absent where nobody keeps one. */
+  readonly lately?: NodeMemory;
   /** Set where nothing is read any more: whose bundle it is, and the readings that were taken. */
   readonly replay?: {
     readonly node: string;
@@ -28,6 +31,13 @@ export interface Instruments {
     /** Counters that were read a second time, where the first reading asked for it. */
     readonly again: Again | undefined;
   };
+}
+
+/** A node as it was read in full. */
+export interface NodeMemory {
+  keep(facts: NodeFacts): void;
+  /** Undefined where that is no matter of moments any more. */
+  last(): NodeFacts | undefined;
 }
 
 /** Counters at two moments: of the driver, of the host, as the first reading asked for. */

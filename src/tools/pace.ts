@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { optional } from '../contract/optional.ts';
 import { known, type Reading } from '../contract/reading.ts';
 import { isoTime } from '../contract/time.ts';
+import { type NicSign, nicSignOf } from '../findings/support/nic-signs.ts';
 import type { HostCounters, HostState } from '../host/port.ts';
 import type { DriverState, GpuState, NvLinkTraffic } from '../nvml/port.ts';
 import { counterDeltas, gpmMeans, growsWithLoad } from './support/gpu-counters.ts';
@@ -290,14 +291,14 @@ function ratesOf(
   });
 }
 
-/** Marks of congestion and waiting grow on ports that are well. */
-const NO_ERRORS = ['port_xmit_wait', 'np_ecn_marked_roce_packets', 'out_of_buffer'];
+/** Marks of congestion, and of a program that is late, grow on ports that are well. */
+const ARE_ERRORS: readonly (NicSign | undefined)[] = ['link', 'path'];
 
 function grownIn(first: Port | undefined, last: Port | undefined): Record<string, number> {
   return Object.fromEntries(
     Object.entries(last?.counters ?? {}).flatMap(([name, count]) => {
       const grown = count - (first?.counters[name] ?? count);
-      return grown > 0 && !NO_ERRORS.includes(name) ? [[name, grown]] : [];
+      return grown > 0 && ARE_ERRORS.includes(nicSignOf(name)) ? [[name, grown]] : [];
     }),
   );
 }

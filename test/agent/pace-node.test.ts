@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { keepingHost } from '../../src/agent/host-lately.ts';
 import { paceNode } from '../../src/agent/pace-node.ts';
+import { keepingReadings } from '../../src/agent/read-lately.ts';
 import { viewedContainers } from '../../src/agent/view-containers.ts';
 import { atWork } from '../../src/simulation/at-work.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
@@ -11,7 +11,7 @@ const never = new AbortController().signal;
 
 /** Eight GPUs at work, one of which moves less over NVLink, as their counters tell it. */
 const pacedOf = (like: string, over: object = {}) =>
-  paceNode(keepingHost(instrumentsFor(atWork(machineFrom('m', { like, ...over })))), never);
+  paceNode(keepingReadings(instrumentsFor(atWork(machineFrom('m', { like, ...over })))), never);
 
 test('of A100 the counters of NVLink tell the rate, of H100 the performance monitor', async () => {
   const a100 = await pacedOf('a100-sxm4-80gb');
@@ -32,7 +32,7 @@ test('triage, what containers see and the looks of a job read the host of a node
     reads += 1;
     return given.host.read(...asked);
   };
-  const kept = keepingHost({ ...given, host: { ...given.host, read } });
+  const kept = keepingReadings({ ...given, host: { ...given.host, read } });
   await kept.host.read(never);
   await viewedContainers(kept, { pods: ['6f0c3f2e-7d1a-4a57-9c53-0b8f0d6f4c11'] }, never);
   await paceNode(kept, never);

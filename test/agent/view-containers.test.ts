@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { keepingHost } from '../../src/agent/host-lately.ts';
+import { keepingReadings } from '../../src/agent/read-lately.ts';
 import { viewedContainers } from '../../src/agent/view-containers.ts';
 import { known, missing, present } from '../../src/contract/reading.ts';
 import { instrumentsOf, machineOf } from '../fakes/instruments.ts';
@@ -21,7 +21,7 @@ async function viewed(name: string, initialized: object) {
   };
   const views = known(machineOf(name).host.containers) ?? [];
   const pods = [...new Set(views.map(({ podUid }) => podUid))];
-  return viewedContainers(keepingHost(instruments), { pods }, signal);
+  return viewedContainers(keepingReadings(instruments), { pods }, signal);
 }
 
 test('whether a new pod or a reboot helps is told by the driver, also of pods that triage did not look into', async () => {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { askEach } from '../../src/bridge/ask-each.ts';
 import { askingJob } from '../../src/bridge/ask-job.ts';
+import { askSession } from '../../src/bridge/ask-session.ts';
 import { viewedJob } from '../../src/cli/viewed-job.ts';
 import { linesOf, textOf } from '../../src/contract/answer.ts';
+import { missing } from '../../src/contract/reading.ts';
 import type { Session } from '../../src/session/port.ts';
 import { simulatedCluster } from '../../src/simulation/cluster.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
@@ -89,7 +91,7 @@ async function judged(
   const source = await viewedJob(sessions, { word, namespace: undefined }, signal);
   const asked = { nodes: Object.keys(nodes), together };
   const ofJob = askingJob(source, asked, signal);
-  const outcomes = await askEach(sessions, triageGpuNode.question({}), {
+  const outcomes = await askEach(sessions.map(ofJob.session), triageGpuNode.question({}), {
     ...{ signal, clock: { nowMs: () => NOW_MS }, parallel: 4, onProgress() {} },
     limit: () => AbortSignal.timeout(20_000),
     onOutcome: ofJob.onOutcome,
@@ -106,6 +108,45 @@ async function judged(
 }
 
 const ALL = [0, 1, 2, 3, 4, 5, 6, 7];
+
+test('what the cluster has said of a node for its triage is not asked again for its pod', async () => {
+  const node = sessionOf('node-a', { pods: [pod('train-0', ALL, failed(400, 1))], loses: 420 });
+  const asked: object[] = [];
+  const { clusterView } = node;
+  if (!clusterView) throw new Error('no cluster');
+  const session: Session = {
+    ...node,
+    async clusterView(question, within) {
+      asked.push(question);
+      const { podEvents = missing('not_read'), ...view } = await clusterView(question, within);
+      const cost = { requests: 1, bytes: 700 };
+      if (!('eventsAlone' in question && question.eventsAlone)) return { ...view, asked: cost };
+      const unread = missing('not_read');
+      return { node: unread, pods: unread, nodeEvents: unread, podEvents, asked: cost };
+    },
+  };
+  const source = await viewedJob([session], { word: 'job/train', namespace: undefined }, signal);
+  asked.length = 0;
+  const found = { ...source.found, asked: { requests: 3, bytes: 4_000 } };
+  const read = async () => ({ ...(await source.read(signal)), asked: found.asked });
+  const ofJob = askingJob({ found, read }, { nodes: ['node-a'], together: true }, signal);
+  const beside = { signal, onProgress() {} };
+  const kept = ofJob.session(session);
+  const triage = await askSession(kept, triageGpuNode.question({}), beside);
+  await ofJob.more(kept, triage.structured, beside);
+  await session.close();
+  const outcome = { target: 'node-a', error: new Error('its triage is not judged here') };
+  const answer = JobAnswer.parse(await ofJob.answer([outcome]));
+  expect(asked.filter(question => 'eventsAlone' in question)).toEqual([
+    { pod: { namespace: 'ml', name: 'train-0' }, eventsAlone: true },
+  ]);
+  expect(answer).toMatchObject({
+    ...{ fault: 'hardware', takeOut: 'node-a', asked: { requests: 4, bytes: 4_700 } },
+  });
+  expect(textOf(linesOf(jobLines(answer)))).toContain(
+    'job, pods and events: 4 requests, 4700 bytes',
+  );
+});
 const REMOTE =
   '[rank8]: torch.distributed.DistBackendError: NCCL error: remote process exited or there was a network error';
 

@@ -56,7 +56,7 @@ type Position = readonly [line: string, words: readonly string[], directive?: st
 /** What stands behind the last blank is unfinished. */
 const POSITIONS: readonly Position[] = [
   ['tri', ['triage']],
-  ['c', ['call', 'capture', 'clean', 'completion', 'config']],
+  ['c', ['call', 'capture', 'clean', 'completion', 'config', 'cronjob/'], ':6'],
   ['gpu-', ['gpu-a', 'gpu-b']],
   ['help ex', ['explain']],
   ['help explain ', []],

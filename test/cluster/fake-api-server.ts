@@ -24,6 +24,7 @@ export const KINDS: Readonly<Record<string, string>> = {
   namespaces: 'Namespace',
   pods: 'Pod',
   jobs: 'Job',
+  cronjobs: 'CronJob',
   events: 'Event',
   leases: 'Lease',
   resourceslices: 'ResourceSlice',

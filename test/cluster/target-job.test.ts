@@ -155,6 +155,72 @@ describe('a job by the labels of its pods', () => {
   });
 });
 
+describe('a CronJob', () => {
+  const cron = { apiVersion: 'batch/v1', kind: 'CronJob', name: 'nightly', controller: true };
+  const made = (name: string, creationTimestamp: string, condition?: string, owner: Json = cron) =>
+    api.put('jobs', {
+      metadata: { name, namespace: 'gpu-mcp', creationTimestamp, ownerReferences: [owner] },
+      spec: { selector: { matchLabels: { job: name } } },
+      status: { conditions: condition ? [{ type: condition, status: 'True' }] : [] },
+    });
+
+  test('is the newest of its Jobs that has not succeeded, else the newest', async () => {
+    for (const at of [1, 2, 3, 4]) put(`nightly-${at}-x`, `node-${at}`, { job: `nightly-${at}` });
+    made('nightly-1', '2026-03-01T01:00:00Z', 'Complete');
+    made('nightly-2', '2026-03-02T01:00:00Z', 'Complete');
+    expect((await find('cronjob/nightly')).name).toBe('Job/nightly-2');
+    made('nightly-3', '2026-03-03T01:00:00Z', 'Failed');
+    made('nightly-4', '2026-03-04T01:00:00Z', 'Complete');
+    made('nightly-5', '2026-03-05T01:00:00Z', undefined, { ...cron, name: 'hourly' });
+    const job = await find('cj/nightly');
+    expect(job).toMatchObject({ name: 'Job/nightly-3', pods: [{ pod: { node: 'node-3' } }] });
+  });
+
+  test('that has made none says so, and one that is not there is not found', async () => {
+    api.put('cronjobs', { metadata: { name: 'young', namespace: 'gpu-mcp' }, spec: {} });
+    await expect(find('cronjob/young')).rejects.toMatchObject({
+      message: 'cronjob/young has no Job, and so no pods',
+      hint: 'kubectl describe cronjob/young -n gpu-mcp',
+    });
+    await expect(find('cronjob/yuong')).rejects.toMatchObject({ hint: 'did you mean young?' });
+  });
+});
+
+describe('what it took of the API server', () => {
+  test('is counted: the job, its pods, the events of each owner, and no list where no pod is gone', async () => {
+    api.put('jobs', {
+      metadata: { name: 'train', namespace: 'gpu-mcp' },
+      spec: { selector: { matchLabels: { job: 'train' } } },
+    });
+    put('train-0', 'node-a', { job: 'train' });
+    event('e1', { kind: 'Job', name: 'train' }, 'Created pod: train-0');
+    const before = api.requests.length;
+    const { asked } = await find('job/train');
+    expect(asked?.requests).toBe(api.requests.length - before);
+    expect(asked?.requests).toBe(3);
+    expect(asked?.bytes).toBeGreaterThan(300);
+    event('e2', { kind: 'Job', name: 'train' }, 'Created pod: train-old');
+    expect((await find('job/train')).asked?.requests).toBe(4);
+  });
+
+  test('of a pod whose node was read moments ago its events alone', async () => {
+    put('train-0', 'node-a', {});
+    event('e1', { kind: 'Pod', name: 'train-0' }, 'Back-off restarting', 'BackOff');
+    const cluster = await api.connect();
+    const pod = { namespace: 'gpu-mcp', name: 'train-0' };
+    const before = api.requests.length;
+    const view = await cluster.view({ node: 'node-a', pod, eventsAlone: true }, signal);
+    expect(api.requests.length - before).toBe(1);
+    expect(view).toMatchObject({
+      ...{ node: { reason: 'not_read' }, pods: { reason: 'not_read' } },
+      podEvents: { value: [{ reason: 'BackOff' }] },
+      asked: { requests: 1 },
+    });
+    const whole = await cluster.view({ node: 'node-a', pod }, signal);
+    expect(whole.asked?.requests).toBe(api.requests.length - before - 1);
+  });
+});
+
 describe('what is not there is named', () => {
   test('a custom resource that the cluster lacks, with the job of that name that there is', async () => {
     put('train-0', 'node-a', { 'jobset.sigs.k8s.io/jobset-name': 'train' });
@@ -259,6 +325,20 @@ describe('pods that are gone', () => {
       ok: true,
       value: [{ pod: 'train-old', node: 'node-b' }],
     });
+  });
+
+  test.each([
+    ['a StatefulSet', 'create Pod train-old in StatefulSet train successful'],
+    ['KubeRay', 'Created worker Pod gpu-mcp/train-old'],
+    ['KubeRay of its head', 'Created head Pod gpu-mcp/train-old'],
+  ])('are told by the events of %s too', async (_, message) => {
+    api.put('jobs', {
+      metadata: { name: 'train', namespace: 'gpu-mcp' },
+      spec: { selector: { matchLabels: { job: 'train' } } },
+    });
+    put('train-new', 'node-a', { job: 'train' });
+    event('e1', { kind: 'Owner', name: 'train' }, message, 'Created');
+    expect((await find('job/train')).gone).toMatchObject({ value: [{ pod: 'train-old' }] });
   });
 
   test('are enough to have a node to ask', async () => {

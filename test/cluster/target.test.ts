@@ -153,7 +153,7 @@ describe('a workload', () => {
     await expect(resolve('service/train')).rejects.toMatchObject({
       message: '"service/" is not a kind of target',
       hint: expect.stringMatching(
-        /^did you mean rayservice\/train\? name a node, or node\/, pod\/, deployment\/, .*, job\/, jobset\/, /,
+        /^did you mean rayservice\/train\? name a node, or node\/, pod\/, deployment\/, .*, job\/, cronjob\/, jobset\/, /,
       ),
     });
   });

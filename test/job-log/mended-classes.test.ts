@@ -178,3 +178,73 @@ test.each(['failed (exitcode: -7) local_rank: 2 (pid: 7)', 'exits with return co
     expect(read(line)).toMatchObject([{ id: 'bus-error', role: 'report', layer: 'unknown' }]);
   },
 );
+
+describe('an exception whose message stands in the line below', () => {
+  test('is quoted from there', () => {
+    expect(causes('app.ConfigError:', '  The mesh has 3 axes, 2 are named.')).toEqual([
+      { id: 'exception', layer: 'application', line: 2 },
+    ]);
+  });
+
+  test('gives way to a text that is known', () => {
+    const below = 'The NVIDIA driver on your system is too old (found version 10010).';
+    expect(causes('AssertionError: ', below)).toEqual([
+      { id: 'cuda-35', layer: 'configuration', line: 2 },
+    ]);
+  });
+});
+
+describe('a command that the program called', () => {
+  const failed = (command: string) =>
+    `subprocess.CalledProcessError: Command '${command}' returned non-zero exit status 1.`;
+
+  test.each([
+    ["['which', 'g++']", 'configuration'],
+    ["['/usr/bin/gcc', '/tmp/x/main.c', '-lcuda']", 'configuration'],
+    ["['/usr/bin/python3', '-m', 'pip', 'install', 'x']", 'configuration'],
+    ["['git', 'clone', 'https://example.com/x']", 'fabric'],
+    ["['ffmpeg', '-i', 'a.mp4']", 'application'],
+  ])('%s: %s', (command, layer) => {
+    expect(causes('step 7', failed(command))).toEqual([{ id: 'exception', layer, line: 2 }]);
+  });
+
+  test.each(["['/usr/bin/python3', 'train.py']", "['torchrun', '-m', 'x']", "['bash', 'run']"])(
+    'is the job itself where a launcher calls it: %s',
+    command => {
+      expect(causes('step 7', failed(command))).toEqual([]);
+    },
+  );
+});
+
+test('why another one died is no mere end of another', () => {
+  expect(causes('RuntimeError: worker died: uncorrectable ECC error')).toEqual([
+    { id: 'machine-words', layer: 'unknown', line: 1 },
+  ]);
+  expect(causes('RuntimeError: worker died: exit code 1')).toEqual([]);
+});
+
+test('the lines of a host that pdsh has labelled are read as its own', () => {
+  const log = [
+    '[2024-01-01 10:00:00,000] [INFO] [launch.py:1:log] x',
+    '  File "/a/run.py", line 5',
+  ];
+  const raised = ['    main()', "KeyError: 'shard'"];
+  const labelled = [...log, ...raised].map(line => `worker-1: ${line}`);
+  expect(causes(...labelled, 'worker-2: done')).toEqual([
+    { id: 'exception', layer: 'application', line: 4 },
+  ]);
+});
+
+test('a scheduler that takes the job away is a cause only where no error stands before', () => {
+  const revoked = 'salloc: Job allocation 2354 has been revoked.';
+  expect(causes('step 7', revoked)).toEqual([{ id: 'job-cancelled', layer: 'host', line: 2 }]);
+  expect(causes('ERROR: mesh file has 3 axes, expected 2', revoked)[0]?.line).toBe(1);
+  const job = 'slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2024-04-20T09:09:37';
+  expect(causes('step 7', `${job} ***`)[0]).toMatchObject({ id: 'job-cancelled', layer: 'host' });
+  expect(causes('step 7', `${job} DUE TO TIME LIMIT ***`)[0]?.id).toBe('time-limit');
+});
+
+test('the script of a job that is not there is of the job', () => {
+  const line = "python: can't open file '/app/train.py': [Errno 2] No such file or directory";
+  expect(causes(line)).toEqual([{ id: 'script-missing', layer: 'application', line: 1 }]);
+});

@@ -100,12 +100,8 @@ const STILL_WRONG: Readonly<Record<string, string>> = {
     'Lot 9, not mended for: the line that raises the error is quoted, not the error.',
   'watchdog-timeout-of-one-millisecond':
     'Lot 12, not mended for: a timeout that nobody can keep is told by its number alone.',
-  'train-script-not-in-slurm-spool':
-    'Lot 12, not mended for: a path that is not there is blamed on what stands around the program.',
   'xgboost-test-kills-own-actor-and-restarts':
     'Lot 12, not mended for: the program says that it kills a process of its own.',
-  'driver-too-old-on-slurm-node':
-    'Lot 12, not mended for: the heading of the error is quoted, whose words stand in the next line.',
   'nvswitch-sxid-and-xid-94':
     'Lot 12, not mended for: lines of the kernel, of which the switch comes first.',
   'nccl-test-gpu-reset-required':
@@ -114,7 +110,6 @@ const STILL_WRONG: Readonly<Record<string, string>> = {
     'Lot 13, not mended for: a warning of what is missing, before the traceback that comes of it.',
   'easyr1-owner-node-has-crashed':
     'Lot 13, not mended for: Ray tells of a lost node, which is taken for another’s end.',
-  'nccl-ibv-create-cq-xgboost': 'Lot 13, not mended for: the call is quoted, and nobody is blamed.',
 };
 
 function score({ log, line, alsoRight = [], blame, alsoBlame = [], ranks }: Case) {

@@ -104,6 +104,18 @@ test('adapters: rates of what they sent and received, errors that grew, and no r
   ]);
 });
 
+test('adapters: what a late program and a full network leave is no error', () => {
+  const grown = { rnr_nak_retry_err: 900, roce_slow_restart: 900, req_cqe_error: 9 };
+  const zeros = { rnr_nak_retry_err: 0, roce_slow_restart: 0, req_cqe_error: 0, packet_seq_err: 1 };
+  const { nics } = paced({}, {}, [
+    { counters: zeros },
+    { counters: { ...grown, packet_seq_err: 7 } },
+  ]);
+  expect(nics).toMatchObject([{ grew: { packet_seq_err: 6 } }]);
+  expect(nics[0]?.grew).not.toHaveProperty('rnr_nak_retry_err');
+  expect(nics[0]?.grew).not.toHaveProperty('req_cqe_error');
+});
+
 test('what its links moved is the busier way of the two, and no rate where one of them is not told', () => {
   const [gpu] = driver.gpus;
   if (!gpu) throw new Error('no GPU');

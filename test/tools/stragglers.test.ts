@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Pace, PaceGpu } from '../../src/tools/pace.ts';
 import { judgePace } from '../../src/tools/support/stragglers.ts';
 import { foundInSlowJobs } from '../scenarios/slow-jobs.ts';
+import { foundInTimelines } from '../scenarios/timeline-jobs.ts';
 import { foundInUnseenJobs } from '../scenarios/unseen-jobs.ts';
 
 test.each([17, 23])(
@@ -24,6 +25,18 @@ test.each([101, 7])(
     expect(precision).toBeGreaterThanOrEqual(0.97);
     expect(recall).toBeGreaterThanOrEqual(0.97);
     const missed = Object.entries(byCase).filter(([, [right, jobs]]) => right < jobs * 0.9);
+    expect(missed).toEqual([]);
+  },
+);
+
+test.each([5, 77])(
+  'jobs on a clock, by seed %d: the right one, and no machine for nothing',
+  seed => {
+    const { byCase, precision, f1, falseClaims } = foundInTimelines({ rounds: 24, seed });
+    expect(falseClaims).toEqual([]);
+    expect(precision).toBeGreaterThanOrEqual(0.98);
+    expect(f1).toBeGreaterThanOrEqual(0.96);
+    const missed = Object.entries(byCase).filter(([, [right, jobs]]) => right < jobs * 0.8);
     expect(missed).toEqual([]);
   },
 );
@@ -183,6 +196,74 @@ test('an adapter that the others are twice as fast as is named where the job wai
     text: expect.stringMatching(
       /; mlx5_1 port 1 on node-1 is DOWN, ACTIVE on nodes with other adapters$/,
     ),
+  });
+});
+
+describe('errors of adapters', () => {
+  const port = { nic: 'mlx5_0', port: 1, state: 'ACTIVE', rateGbps: 400, sentMbps: 90_000 };
+  const grown = (...nodes: readonly Record<string, number>[]) =>
+    judged(...nodes.map(grew => ({ ...paceOf({}, {}), nics: [{ ...port, grew }] })));
+
+  test('those of a link name the adapter, and what its peers send again names nobody', () => {
+    const found = grown({}, { symbol_error: 900 }, { packet_seq_err: 4_000 }, {});
+    expect(found).toMatchObject({
+      ...{ fault: 'fabric', confidence: 'medium', action: 'drain' },
+      stragglers: [{ node: 'node-1', nic: 'mlx5_0', cause: 'network' }],
+    });
+    expect(found.text).not.toContain('node-2');
+  });
+
+  test('lost packets name both ends of their way, and neither is to be taken out', () => {
+    expect(grown({}, { out_of_sequence: 700 }, { packet_seq_err: 900 }, {})).toMatchObject({
+      ...{ fault: 'fabric', confidence: 'low', action: 'watch' },
+      stragglers: [
+        { node: 'node-1', cause: 'path', reading: expect.stringContaining('out_of_sequence +700') },
+        { node: 'node-2', cause: 'path', reading: expect.stringContaining('packet_seq_err +900') },
+      ],
+    });
+  });
+
+  test('a link that fell once is enough, for well ones do not', () => {
+    expect(grown({}, { link_downed: 1 }, {}).stragglers).toMatchObject([{ cause: 'network' }]);
+    expect(grown({}, { symbol_error: 1 }, {}).kind).toBe('waits');
+  });
+
+  test('what grows on most of them alike is no difference between them', () => {
+    const lost = { out_of_sequence: 5_000 };
+    expect(grown(lost, lost, { out_of_sequence: 7_000 }).kind).toBe('waits');
+  });
+
+  test('of many only a few are told in words', () => {
+    const nodes = Array.from({ length: 13 }, (_, at) => (at < 6 ? { link_downed: 1 } : {}));
+    const { stragglers, text } = grown(...nodes);
+    expect(stragglers).toHaveLength(6);
+    expect(text).toMatch(/; and 2 more like these$/);
+  });
+});
+
+describe('cards of which bridges join some', () => {
+  const bridged = { nvlink: { up: 12, all: 12 } };
+  const none = { nvlink: { up: 0, all: 12 } };
+  const card = { name: 'NVIDIA A100 80GB PCIe' };
+  const broken = { nvlink: { up: 11, all: 12 } };
+
+  test('those without are built so where they are in the same place of most nodes', () => {
+    const node = paceOf(bridged, bridged, none);
+    expect(judged(node, node).kind).toBe('waits');
+    const other = paceOf(bridged, bridged, bridged);
+    expect(judged(node, other, other).stragglers).toMatchObject([{ node: 'node-0', gpus: [2] }]);
+  });
+
+  test('a card in a slot may be the only one without', () => {
+    expect(judged(paceOf(...[bridged, bridged, none].map(of => ({ ...card, ...of })))).kind).toBe(
+      'waits',
+    );
+    expect(judged(paceOf(bridged, bridged, none)).kind).toBe('straggler');
+  });
+
+  test('one of several links that is down is no missing bridge', () => {
+    const cards = [bridged, bridged, broken].map(of => ({ ...card, ...of }));
+    expect(judged(paceOf(...cards)).stragglers).toMatchObject([{ gpus: [2], cause: 'NVLink' }]);
   });
 });
 

@@ -5,6 +5,7 @@ import { type Clue, nodeClue } from '../clue.ts';
 import { GPU_NAMES, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
 import { median } from '../support/neighbours.ts';
+import { NIC_SIGNS } from '../support/nic-signs.ts';
 import {
   ASK,
   isNear,
@@ -19,38 +20,34 @@ import { THRESHOLDS } from '../support/thresholds.ts';
 
 interface NicCounter {
   /** As in counters/ or hw_counters/ of sysfs. */
-  readonly name: string;
+  readonly name: keyof typeof NIC_SIGNS;
   /** What may grow without a finding; 0: any growth is one. */
   readonly perSecond: number;
   /** Well links do not count it at all; what is not rare is common on busy links. */
   readonly rare: boolean;
-  /** What its growth is a sign of. */
-  readonly of: 'link' | 'congestion' | 'receiver';
 }
 
 const { symbolErrorsPerSecond, linkRecoveriesPerMinute, slowRestartsPerSecond } = THRESHOLDS;
 
 /** Counters whose growth says something of now. NVSentinel, NIC health monitor, link counters. */
 export const NIC_COUNTERS: readonly NicCounter[] = [
-  { name: 'link_downed', perSecond: 0, rare: true, of: 'link' },
-  { name: 'local_link_integrity_errors', perSecond: 0, rare: true, of: 'link' },
-  { name: 'excessive_buffer_overrun_errors', perSecond: 0, rare: true, of: 'link' },
+  { name: 'link_downed', perSecond: 0, rare: true },
+  { name: 'local_link_integrity_errors', perSecond: 0, rare: true },
+  { name: 'excessive_buffer_overrun_errors', perSecond: 0, rare: true },
   {
     name: 'link_error_recovery',
     perSecond: linkRecoveriesPerMinute.value / 60,
     rare: true,
-    of: 'link',
   },
   // HDR and NDR (PAM4) count some on every link: forward error correction repairs them.
-  { name: 'symbol_error', perSecond: symbolErrorsPerSecond.value, rare: false, of: 'link' },
+  { name: 'symbol_error', perSecond: symbolErrorsPerSecond.value, rare: false },
   {
     name: 'roce_slow_restart',
     perSecond: slowRestartsPerSecond.value,
     rare: false,
-    of: 'congestion',
   },
   // The peer's queue had no buffer: its program was late, or is gone. No fault of this port.
-  { name: 'rnr_nak_retry_err', perSecond: 0, rare: false, of: 'receiver' },
+  { name: 'rnr_nak_retry_err', perSecond: 0, rare: false },
 ];
 
 /**
@@ -68,7 +65,7 @@ export const nicCounters = rule(
     const grown = nicsNearGpus(facts).flatMap(at => {
       const fast = NIC_COUNTERS.flatMap(counter => growth(facts, at, counter) ?? []);
       return KINDS.flatMap(of => {
-        const own = fast.filter(({ counter }) => counter.of === of);
+        const own = fast.filter(({ counter }) => NIC_SIGNS[counter.name] === of);
         return own.length === 0 ? [] : [{ of, at, own }];
       });
     });
@@ -125,7 +122,7 @@ type Tell = (facts: NodeFacts, at: PortAt, own: readonly Growth[]) => Clue;
 const namesIn = (own: readonly Growth[]): string =>
   own.map(({ counter }) => counter.name).join(', ');
 
-const CLUES: Readonly<Record<NicCounter['of'], Tell>> = {
+const CLUES: Readonly<Record<(typeof KINDS)[number], Tell>> = {
   link: (facts, at, own) => {
     const shared = own.every(growth => growth.shared);
     const { symbolErrorsPerHour } = THRESHOLDS;

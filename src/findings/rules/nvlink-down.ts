@@ -5,7 +5,7 @@ import type { GpuState, NvLink } from '../../nvml/port.ts';
 import { type Clue, type ClueParts, gpuClue, nodeClue, nvmlEvidence } from '../clue.ts';
 import { gpuName, type NodeFacts } from '../facts.ts';
 import { rule } from '../rule.ts';
-import { isOnBaseboard, type Outlier, outliers } from '../support/neighbours.ts';
+import { IS_CARD, isOnBaseboard, type Outlier, outliers } from '../support/neighbours.ts';
 import { linksOf } from './nvlink-errors.ts';
 
 /**
@@ -101,9 +101,6 @@ function isWired({ driver, host }: NodeFacts, gpu: GpuState): boolean {
   const registers = fabric !== undefined && fabric !== 'not_supported';
   return registers || known(host.pciDevices)?.some(({ kind }) => kind === 'nvswitch') === true;
 }
-
-/** Cards in slots have bridges. */
-const IS_CARD = /PCIe|NVL$/i;
 
 /** How many links are up; missing where this says nothing of the links themselves. */
 function activeLinks(facts: NodeFacts, gpu: GpuState): Reading<number> {

@@ -113,6 +113,9 @@ export const isHotAlone = (facts: NodeFacts, gpu: GpuState): boolean => {
 export const isIdle = (gpu: GpuState): boolean =>
   (known(gpu.gpuUtilizationPercent) ?? Infinity) < THRESHOLDS.busyPercent.value;
 
+/** Cards in slots, by what NVML calls them: such have bridges, or no NVLink at all. */
+export const IS_CARD = /PCIe|NVL$/i;
+
 /**
  * True for modules on a baseboard, whose NVLinks are all wired; NVIDIA names them in many ways. A GH200
  * often stands alone.

@@ -21,7 +21,7 @@ import { unknownWords } from '../support/failure-log.ts';
 import { findingLines, incidentLines } from '../support/finding-lines.ts';
 import { moment, VERDICT_SINCE } from '../support/moment-input.ts';
 import { type PodName, podInput, podName } from '../support/pod-name.ts';
-import { EMPTY_LOG, hostnameOf, readNodeTwice } from '../support/read-node.ts';
+import { EMPTY_LOG, hostnameOf, readNodeLately } from '../support/read-node.ts';
 import { searchedLines, searchedPods } from '../support/searched.ts';
 import { plural } from '../support/wording.ts';
 import { defineTool } from '../tool.ts';
@@ -41,7 +41,7 @@ export const explainFailure = defineTool({
   output: FailureAnswer,
   async observe(input, instruments, signal): Promise<FailureAnswer> {
     const sinceMs = momentMs(input.since, instruments.clock.nowMs());
-    const facts = await readNodeTwice(instruments, { sinceMs, podsAlways: true }, signal);
+    const facts = await readNodeLately(instruments, { sinceMs }, signal);
     const { incidents, coverage } = facts.log ?? EMPTY_LOG;
     const asked = podName(input);
     const pod = podOnNode(facts, asked);
@@ -123,6 +123,11 @@ export const explainFailure = defineTool({
       ...Object.entries(facts.unavailable ?? {}).map(
         ([reason, names]) => `cluster: ${names.join(', ')} not read (${reason})`,
       ),
+      ...(facts.asked
+        ? [
+            `asked of the cluster: ${plural(facts.asked.requests, 'request')}, ${facts.asked.bytes} bytes`,
+          ]
+        : []),
       ...searchedLines(facts.searched, nowMs),
     ];
   },

@@ -132,6 +132,8 @@ export const FailureAnswer = z.strictObject({
   log: unlisted(LogPart).optional(),
   job: unlisted(JobPart).optional(),
   searched: unlisted(Searched),
+  /** What of the API server it took, with the logs. */
+  asked: unlisted(z.strictObject({ requests: z.int(), bytes: z.int() })).optional(),
   unavailable: z.partialRecord(z.enum(MISSING_REASONS), z.array(z.string())).optional(),
 });
 export type FailureAnswer = z.infer<typeof FailureAnswer>;

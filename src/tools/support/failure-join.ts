@@ -29,11 +29,14 @@ const ASKS_NONE =
  */
 export function joinFailure(facts: FailureAnswer, view: ClusterView): FailureAnswer {
   const reading = view.pod;
-  if (!reading?.ok) return withoutPod(facts, reading?.reason ?? 'not_read', reading?.detail);
+  const asked = optional({ asked: view.asked && { ...view.asked } });
+  if (!reading?.ok) {
+    return { ...withoutPod(facts, reading?.reason ?? 'not_read', reading?.detail), ...asked };
+  }
   const pod = reading.value;
   const node = known(view.node);
-  if (pod.node !== '' && node && pod.node !== node.name) return elsewhere(facts, pod);
-  return explainedPod(facts, pod, view);
+  const isElsewhere = pod.node !== '' && node && pod.node !== node.name;
+  return { ...(isElsewhere ? elsewhere(facts, pod) : explainedPod(facts, pod, view)), ...asked };
 }
 
 /** The same for a pod of which only the node's own logs tell: what it asked for is not known. */

@@ -78,6 +78,8 @@ export const JobAnswer = z.strictObject({
     gone: z.int(),
   }),
   logs: z.strictObject({ read: z.int(), requests: z.int(), bytes: z.int() }),
+  /** What finding it, its pods and their events took of the API server, without its nodes and its logs. */
+  asked: z.strictObject({ requests: z.int(), bytes: z.int() }).optional(),
   /** How fast its GPUs work, where it runs: all nodes looked at together. */
   pace: JobPace.optional(),
   /** What is wrong with what containers of it see of GPUs and limits, where they run. */
@@ -148,9 +150,9 @@ function nodeText({ node, verdict, pods, failed, gpus, findings, otherGpus }: No
 }
 type NodeRow = z.infer<typeof JobNodeRow>;
 
-function podsText({ job, pods, logs }: JobAnswer): string {
+function podsText({ job, pods, logs, asked }: JobAnswer): string {
   const counts = (['failed', 'running', 'pending', 'succeeded', 'gone'] as const).flatMap(state =>
     pods[state] > 0 ? [`${pods[state]} ${state}`] : [],
   );
-  return `${job}: ${plural(pods.all, 'pod')}${counts.length > 0 ? `: ${counts.join(', ')}` : ''}; ${logs.read === 0 ? 'no log read' : `${plural(logs.read, 'log')} read (${plural(logs.requests, 'request')}, ${logs.bytes} bytes)`}`;
+  return `${job}: ${plural(pods.all, 'pod')}${counts.length > 0 ? `: ${counts.join(', ')}` : ''}; ${logs.read === 0 ? 'no log read' : `${plural(logs.read, 'log')} read (${plural(logs.requests, 'request')}, ${logs.bytes} bytes)`}${asked ? `; job, pods and events: ${plural(asked.requests, 'request')}, ${asked.bytes} bytes` : ''}`;
 }

@@ -132,13 +132,18 @@ export function stateOf(job: TargetJob): JobAnswer['state'] {
   return phases.has('Pending') ? 'pending' : 'succeeded';
 }
 
-export function countsOf(job: TargetJob): Pick<JobAnswer, 'pods' | 'logs'> {
+/** @param failures of its pods that were explained: each took something of the API server. */
+export function countsOf(
+  job: TargetJob,
+  failures: readonly Pick<FailureAnswer, 'asked'>[],
+): Pick<JobAnswer, 'pods' | 'logs' | 'asked'> {
   const failed = failedPods(job);
   const isFailed = (pod: ClusterPod) => failed.some(other => other.pod === pod);
   const count = (phase: ClusterPod['phase']) =>
     job.pods.filter(({ pod }) => pod.phase === phase && !isFailed(pod)).length;
   const logs = job.pods.flatMap(({ log }) => (log?.ok ? [log.value] : []));
   const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+  const asked = [job, ...failures].flatMap(each => each.asked ?? []);
   return {
     pods: {
       all: job.pods.length,
@@ -153,6 +158,12 @@ export function countsOf(job: TargetJob): Pick<JobAnswer, 'pods' | 'logs'> {
       requests: sum(logs.map(({ requests }) => requests)),
       bytes: sum(logs.map(({ bytes }) => bytes)),
     },
+    ...(asked.length > 0 && {
+      asked: {
+        requests: sum(asked.map(({ requests }) => requests)),
+        bytes: sum(asked.map(({ bytes }) => bytes)),
+      },
+    }),
   };
 }
 

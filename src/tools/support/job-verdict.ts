@@ -88,7 +88,10 @@ export function judgeJob(job: TargetJob, nodes: readonly JobNode[]): JobAnswer {
         };
       }),
     nodes: rows,
-    ...countsOf(job),
+    ...countsOf(
+      job,
+      nodes.flatMap(({ failure }) => failure ?? []),
+    ),
     ...optional({ pace }),
     ...(containers.length > 0 && { containers }),
     notes: jobNotes(job, nodes, { pace, why: root.why }),

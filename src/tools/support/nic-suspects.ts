@@ -1,17 +1,31 @@
+import { NIC_COUNTERS } from '../../findings/rules/nic-counters.ts';
 import { median } from '../../findings/support/neighbours.ts';
+import { type NicSign, nicSignOf } from '../../findings/support/nic-signs.ts';
 import { THRESHOLDS } from '../../findings/support/thresholds.ts';
 import type { PaceNic } from '../pace.ts';
 import { type LookedAt, type Suspect, usualOf } from './pace-suspects.ts';
 
-/** Adapters beside all of the job: slower, without a link where the others have one, or with errors now. */
+/** Adapters beside all of the job: slower, without a link where the others have one, or with errors on it now. */
 export function nicSuspects(looks: readonly LookedAt[]): Suspect[] {
   const job = adaptersOf(looks);
-  return job.all.flatMap(nic => {
-    const words = nicOutOfLine(nic, job);
-    const reading = `${nic.nic} port ${nic.port}: ${words}`;
-    return words === undefined ? [] : [{ cause: 'network', node: nic.node, nic, reading }];
-  });
+  return job.all.flatMap(nic => suspectFor(nic, 'network', nicOutOfLine(nic, job)));
 }
+
+/**
+ * Adapters that count packets which were lost on their way to or from another one. The fault may be at either
+ * end, or between them.
+ */
+export function pathSuspects(looks: readonly LookedAt[]): Suspect[] {
+  const job = adaptersOf(looks);
+  return job.all.flatMap(nic => suspectFor(nic, 'path', growsAlone(nic, 'path', job)));
+}
+
+const suspectFor = (
+  nic: NodeNic,
+  cause: 'network' | 'path',
+  words: string | undefined,
+): readonly Suspect[] =>
+  words === undefined ? [] : [{ cause, node: nic.node, nic, reading: `${nameOf(nic)}: ${words}` }];
 
 interface NodeNic extends PaceNic {
   readonly node: string;
@@ -25,7 +39,7 @@ interface Adapters {
   /** What the busiest of them has carried. */
   readonly mostBytes: number;
   /** How many errors of each grew, the fewest first. */
-  readonly errors: readonly number[];
+  readonly errors: Readonly<Record<ErrorSign, readonly number[]>>;
 }
 
 function adaptersOf(looks: readonly LookedAt[]): Adapters {
@@ -35,9 +49,12 @@ function adaptersOf(looks: readonly LookedAt[]): Adapters {
     ofNode: Map.groupBy(all, ({ node }) => node),
     ofName: Map.groupBy(all, nameOf),
     mostBytes: all.reduce((most, { totalBytes = 0 }) => Math.max(most, totalBytes), 0),
-    errors: all.map(errorsOf).toSorted((a, b) => a - b),
+    errors: { link: errorsOf(all, 'link'), path: errorsOf(all, 'path') },
   };
 }
+
+const errorsOf = (all: readonly NodeNic[], sign: ErrorSign): readonly number[] =>
+  all.map(nic => sumOf(grownOf(nic, sign))).toSorted((a, b) => a - b);
 
 const nameOf = ({ nic, port }: PaceNic): string => `${nic} port ${port}`;
 
@@ -50,13 +67,36 @@ function nicOutOfLine(nic: NodeNic, job: Adapters): string | undefined {
   }
   const usual = usualRate(nic, job);
   if (isSlower(nic, usual) && isOfOneMake(nic, usual, job)) return rateWords(nic, usual);
-  const errors = errorsOf(nic);
-  if (errors < THRESHOLDS.nicErrorsGrown.value) return undefined;
-  const usualErrors = median(job.errors.toSpliced(job.errors.indexOf(errors), 1)) ?? 0;
-  if (errors <= 10 * usualErrors) return undefined;
-  const grew = Object.entries(nic.grew).map(([name, by]) => `${name} +${by}`);
-  return `errors grow: ${grew.join(', ')}`;
+  return growsAlone(nic, 'link', job);
 }
+
+type ErrorSign = Extract<NicSign, 'link' | 'path'>;
+
+/** Errors that grow far faster than on the other adapters of the job. */
+function growsAlone(nic: NodeNic, sign: ErrorSign, job: Adapters): string | undefined {
+  const grew = grownOf(nic, sign);
+  const errors = sumOf(grew);
+  // Well links count none of these at all.
+  const isRare = grew.some(([name]) => RARE.has(name));
+  if (errors < (isRare ? 1 : THRESHOLDS.nicErrorsGrown.value)) return undefined;
+  const all = job.errors[sign];
+  const usual = median(all.toSpliced(all.indexOf(errors), 1)) ?? 0;
+  return errors <= 10 * usual ? undefined : `${GROW[sign]}: ${grew.map(grownWords).join(', ')}`;
+}
+
+const GROW = { link: 'errors grow', path: 'packets are lost on its way' } as const;
+
+const RARE: ReadonlySet<string> = new Set(
+  NIC_COUNTERS.flatMap(({ name, rare }) => (rare ? name : [])),
+);
+
+const grownOf = ({ grew }: PaceNic, sign: ErrorSign): readonly (readonly [string, number])[] =>
+  Object.entries(grew).filter(([name]) => nicSignOf(name) === sign);
+
+const grownWords = ([name, by]: readonly [string, number]): string => `${name} +${by}`;
+
+const sumOf = (grew: readonly (readonly [string, number])[]): number =>
+  grew.reduce((sum, [, by]) => sum + by, 0);
 
 /**
  * What it should be: as the same adapter of the other nodes; where there is none, as those beside it. Only
@@ -183,6 +223,3 @@ const trafficOf = ({ sentMbps = 0, receivedMbps = 0 }: PaceNic): number =>
   Math.max(sentMbps, receivedMbps);
 
 const isUsed = (nic: PaceNic): boolean => trafficOf(nic) >= THRESHOLDS.usedNicMbps.value;
-
-const errorsOf = ({ grew }: PaceNic): number =>
-  Object.values(grew).reduce((sum, by) => sum + by, 0);

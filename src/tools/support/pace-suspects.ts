@@ -1,5 +1,6 @@
 import type { Action, Blame, Confidence } from '../../contract/finding.ts';
 import { reasonWords } from '../../contract/reading.ts';
+import { IS_CARD } from '../../findings/support/neighbours.ts';
 import { THRESHOLDS } from '../../findings/support/thresholds.ts';
 import type { Pace, PaceGpu, PaceNic } from '../pace.ts';
 
@@ -61,6 +62,12 @@ export const CAUSES = {
     advice: 'Look at the cable, the transceiver and the switch port of this adapter.',
     ofLink: true,
   },
+  path: {
+    ...({ fault: 'fabric', confidence: 'low', action: 'watch' } as const),
+    advice:
+      'Packets are lost between these adapters, and both ends count that: compare the counters of their switch ports, and the cables.',
+    ofLink: true,
+  },
   'idle GPU': {
     ...({ fault: 'unknown', confidence: 'low', action: 'watch' } as const),
     advice:
@@ -120,7 +127,7 @@ export function gpuSuspects(gpu: JobGpu, gpus: readonly JobGpu[]): Suspect[] {
   const isWorking = isAtWork(gpu);
   const clock = isWorking ? (slowSm(gpu, others) ?? slowMemory(gpu, usual)) : undefined;
   const beside = others.filter(({ node }) => node === gpu.node);
-  const link = isBridgeless(gpu, beside) ? undefined : slowNvlink(gpu, usual);
+  const link = isBridgeless(gpu, beside) ? undefined : slowNvlink(gpu, others);
   const told = [clock, link, slowPcie(gpu, usual)].flatMap(each => (each ? [each] : []));
   return told.map(([cause, reading]) => ({ cause, node: gpu.node, gpu, reading }));
 }
@@ -201,15 +208,27 @@ function heldBy({ held }: PaceGpu, reasons: readonly string[]): string | undefin
 const whole = (value: number | undefined): string =>
   value === undefined ? '?' : String(Math.round(value));
 
-/** No GPU of its model on its node has a link that is up: cards without bridges are built so. */
+/**
+ * No GPU of its model on its node has a link that is up, or it is a card in a slot: such without bridges are
+ * built so, also beside others with one.
+ */
 const isBridgeless = (gpu: PaceGpu, beside: readonly PaceGpu[]): boolean =>
-  [gpu, ...beside].every(({ nvlink }) => (nvlink?.up ?? 0) === 0);
+  (gpu.nvlink?.up ?? 0) === 0 &&
+  (IS_CARD.test(gpu.name ?? '') || beside.every(({ nvlink }) => (nvlink?.up ?? 0) === 0));
 
-function slowNvlink(gpu: PaceGpu, usual: Usual): Proof | undefined {
+/** In the same place of most other nodes as many links are up: bridges join some cards of a server and not all. */
+function isBuiltSo(gpu: JobGpu, others: readonly JobGpu[]): boolean {
+  const twins = others.filter(({ node, index }) => node !== gpu.node && index === gpu.index);
+  const alike = twins.filter(({ nvlink }) => nvlink?.up === gpu.nvlink?.up);
+  return alike.length * 2 > twins.length;
+}
+
+function slowNvlink(gpu: JobGpu, others: readonly JobGpu[]): Proof | undefined {
+  const usual = usualIn(others);
   const { nvlink } = gpu;
   if (!nvlink) return undefined;
   const up = usual(other => other.nvlink?.up);
-  if (up !== undefined && nvlink.up < up) {
+  if (up !== undefined && nvlink.up < up && !isBuiltSo(gpu, others)) {
     return ['NVLink', `${nvlink.up} of ${nvlink.all} NVLinks up`];
   }
   const speed = usual(other => other.nvlink?.slowestMbps);

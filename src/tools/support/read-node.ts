@@ -68,12 +68,36 @@ export async function readJudged(
 }
 
 /** Everything of the node, and its counters a second time where the first reading asks for it. */
-export const readNodeTwice = async (
+export async function readNodeTwice(
   instruments: Instruments,
   window: { sinceMs?: number; podsAlways?: boolean } | undefined,
   signal: AbortSignal,
-): Promise<NodeFacts & { readonly log?: LogFacts }> =>
-  lookAgain(await readNode(instruments, window, signal), instruments, signal);
+): Promise<NodeFacts & { readonly log?: LogFacts }> {
+  const facts = await lookAgain(await readNode(instruments, window, signal), instruments, signal);
+  instruments.lately?.keep(facts);
+  return facts;
+}
+
+/**
+ * The same for a question about what has been: driver and host are as they were read moments ago for another
+ * one, unless the kernel has told of a GPU since. The log is searched in any case.
+ */
+export async function readNodeLately(
+  instruments: Instruments,
+  window: { readonly sinceMs: number },
+  signal: AbortSignal,
+): Promise<NodeFacts & { readonly log?: LogFacts }> {
+  const kept = instruments.lately?.last();
+  if (!kept) return readNodeTwice(instruments, { ...window, podsAlways: true }, signal);
+  const log = await searchLog(instruments, window, signal);
+  const newest = ({ events }: Pick<LogFacts, 'events'>) => JSON.stringify(events.at(-1));
+  if (kept.log === undefined || newest(log) !== newest(kept.log)) {
+    return readNodeTwice(instruments, { ...window, podsAlways: true }, signal);
+  }
+  const asked = { ...window, untilMs: instruments.clock.nowMs() };
+  const history = await podHistoryOf(log.events, instruments, signal, asked);
+  return { ...kept, log, ...optional({ history }) };
+}
 
 /**
  * Reads driver and host side by side, and the kernel log where a window is given. A tool that only

@@ -4,7 +4,7 @@ import { median } from '../../findings/support/neighbours.ts';
 import { THRESHOLDS } from '../../findings/support/thresholds.ts';
 import { waitsInJob } from '../../findings/support/waiting.ts';
 import type { PaceGpu } from '../pace.ts';
-import { nicRemarks, nicSuspects } from './nic-suspects.ts';
+import { nicRemarks, nicSuspects, pathSuspects } from './nic-suspects.ts';
 import {
   busyOf,
   CAUSES,
@@ -51,6 +51,7 @@ export const JobPace = z.strictObject({
 export type JobPace = z.infer<typeof JobPace>;
 
 const REMARKS_MAX = 2;
+const STRAGGLERS_TOLD = 4;
 
 interface Job {
   readonly gpus: readonly JobGpu[];
@@ -83,7 +84,11 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
     own.filter(({ cause }) => isHeldUp || !('ofLink' in CAUSES[cause])),
     job,
   );
-  const [first, ...more] = strong.length > 0 ? strong : unequal(job);
+  const [first, ...more] = [
+    () => strong,
+    () => unequal(job),
+    () => (isHeldUp ? pathSuspects(looks) : []),
+  ].reduce<readonly Suspect[]>((found, next) => (found.length > 0 ? found : next()), []);
   if (!first) {
     const said = withoutStraggler(gpus);
     const text = [
@@ -96,7 +101,12 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
   }
   const stragglers = together([first, ...more], gpus);
   const { fault, confidence, action, advice } = CAUSES[first.cause];
-  const text = [...stragglers.map(({ reading }) => reading), ...beside].join('; ');
+  const left = stragglers.length - STRAGGLERS_TOLD;
+  const text = [
+    ...stragglers.slice(0, STRAGGLERS_TOLD).map(({ reading }) => reading),
+    ...(left > 0 ? [`and ${left} more like these`] : []),
+    ...beside,
+  ].join('; ');
   return { ...size, kind: 'straggler', stragglers, text, fault, confidence, action, advice };
 }
 
