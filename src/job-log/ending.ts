@@ -313,7 +313,7 @@ export function withCause(
     return isOnlyReset(known) ? known.map(asLastResort) : known;
   }
   const other = [...known.filter(({ meaning }) => meaning.id === 'exception'), ...failures]
-    .filter(one => !OF_NETWORK.test(one.text))
+    .filter(one => !OF_NETWORK.test(one.text) && !GOT_NOTHING.test(one.text))
     .filter(
       one => !BY_FORM.test(one.meaning.id) || FAILED_FORM.test(one.text) || isApart(first, one),
     )
@@ -324,6 +324,9 @@ export function withCause(
     .toSorted((a, b) => a.line - b.line)
     .map(one => (isCause(one) ? asLastResort(one) : one));
 }
+
+/** pip knows of no package whose index it could not ask. */
+const GOT_NOTHING = /\(from versions: none\)|\bno matching distribution found\b/i;
 
 /** Ids of firstErrorMeaning. */
 const BY_FORM = /^(?:first-error|machine-words)$/;

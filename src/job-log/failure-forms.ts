@@ -151,7 +151,9 @@ export const isNested = (text: string, above: string): boolean =>
   isHeading(above) ||
   (/^\s/.test(text) &&
     MAY_FAIL.test(text) &&
-    (FAILED_FORM.test(text.trimStart()) || EXCEPTION_WITHIN.test(text)));
+    (FAILED_FORM.test(text.trimStart()) ||
+      MARKED.test(text.trimStart()) ||
+      EXCEPTION_WITHIN.test(text)));
 
 /** An exception of Java, whatever its class is called, below what a logger says of the task that it ended. */
 export const OF_JAVA = /^(?:[a-z_]\w{0,40}\.){2,10}[A-Z]\w{0,80}: \S/;

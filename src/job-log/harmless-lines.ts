@@ -27,7 +27,7 @@ const HARMLESS = new RegExp(
 
 /** What is tried again has ended nothing yet. */
 const RETRIES =
-  /(?<!\b(?:not|without|after|longer|stopped|stop|before|of|up) )\bretrying\b|\bwill retry\b|\bretry loop\b|\bretry (\d+)\s?(?:\/|of)\s?(?!\1\b)\d|\battempt (\d+)\s?(?:\/|of)\s?(?!\2\b)\d/i;
+  /(?<!\b(?:not|without|after|longer|stopped|stop|before|of|up) )\bretrying\b(?! \(Retry\(total=0,)|\bwill retry\b|\bretry loop\b|\bretry (\d+)\s?(?:\/|of)\s?(?!\1\b)\d|\battempt (\d+)\s?(?:\/|of)\s?(?!\2\b)\d/i;
 /** So many lines below, a library says that it tries again. */
 const RETRIES_WITHIN_LINES = 2;
 
