@@ -79,7 +79,7 @@ const KINDS: readonly Kind[] = [
     /\benvironment variable\b|\bLD_LIBRARY_PATH\b|\bulimit\b|\bnot permitted\b|\bread-only (?:file|mount|volume)|\bdubious ownership\b|\byour shell\b|\bmodule\(s\)|\bno such (?:file|device)\b/,
     /\bpermission denied\b|\bpermission_denied\b|\be(?:acces|perm)\b|\b(?:no|not have|lacks?|insufficient|missing|without|required) (?:\w+ ){0,2}permissions?\b|\baccess (?:is )?denied\b/,
     /\bunauthori[sz]ed\b|\bunauthenticated\b|\(forbidden\)|\b403 forbidden\b|\bforbidden for url\b|\b40[13]\b.{0,40}\b(?:token|client|auth|error)|\b(?:http|status|code|error)\b[^\w]{0,4}40[13]\b/,
-    /\b(?:invalid|no|missing|expired|bad|wrong|locate|find|load|incorrect|refresh) (?:\w+ )?credentials?\b|\bcredentials? (?:not|are|is|were|have|has|expired)\b|\bapi[ _-]key\b|\bnot logged in\b/,
+    /\b(?:invalid|no|missing|expired|bad|wrong|locate|find|load|incorrect|refresh) (?:\w+ )?(?:credentials?|(?:oauth|sas) token)\b|\bdatabase is locked\b|\bcredentials? (?:not|are|is|were|have|has|expired)\b|\bapi[ _-]key\b|\bnot logged in\b/,
     /\bgated (?:dataset|model|repo)|\bmust be authenticated\b|\b(?:failed|unable|not able) to authenticate\b|\breturned error(?: code)?:? 40[134]\b|\baccess key id\b|\bexternally[- ]managed\b|\bno module named\b/,
     /\bno solution found\b|\bunsatisfiable\b|\bresolutionimpossible\b|\bconflicting dependencies\b|\bcmake\w*/,
     /\b(?:InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|NoSuchBucket|RequestTimeTooSkewed|AuthFailure|InvalidClientTokenId)\b/,
@@ -100,7 +100,7 @@ const KINDS: readonly Kind[] = [
     'watch',
     'Ask the scheduler or the platform: it refused or ended what the job asked for.',
     /\bexceed(?:s|ed|ing)? (?:\w+ ){0,3}quota\b|\b\w*quota (?:\w+ |["'`]\S{1,60} )?(?:exceeded|reached)\b|\bquotaexceeded|\b(?:insufficient|no|not enough|no more|out of) (?:\w+ )?capacity\b|\bunschedulable\b|\b(?:cannot|could not|can't) be scheduled\b|\bwall ?(?:clock )?time\b|\bexceeds? (?:the )?reservation|\b\d+\/\d+ nodes are available\b|\bno more resources\b|\bstock-?out\b/,
-    /\b(?:pod|node|job|instance|vm|task|worker|step)\b.{0,24}\b(?:preempted|evicted)\b|\b(?:preempted|evicted) by\b|\bpreemption\b|\bkubelet\b|\bslurm|\bsbatch\b|\btime limit (?:was )?(?:reached|exceeded)\b|\bdue to (?:the )?time limit\b|\bwall ?time\b|\bnode (?:is |was )?(?:drain|not ready|down\b)/,
+    /\b(?:pod|node|job|instance|vm|task|worker|step)\b.{0,24}\b(?:preempted|evicted)\b|\b(?:preempted|evicted) by\b|\bpreemption\b|\bkubelet\b|\bslurm(?:ctld|d|stepd)\b|\bslurm (?:controller|allocation|job|step)\b|\bsbatch: error\b|\btime limit (?:was )?(?:reached|exceeded)\b|\bdue to (?:the )?time limit\b|\bwall ?time\b|\bnode (?:is |was )?(?:drain|not ready|down\b)/,
   ),
 ];
 

@@ -121,8 +121,9 @@ export function stamped(line: string): { readonly at: string | undefined; readon
 }
 
 const COLOUR = /\u001B\[[0-9;?]*[A-Za-z]/g;
-/** `[rank3]:` of torch, `[1,3]<stderr>:` of mpirun, `[3]<stderr>:` of horovodrun: global ranks. */
-const GLOBAL_RANK = /^(?:\[rank(\d{1,6})\]:? ?|\[(?:\d+,)?(\d{1,6})\]<std(?:out|err)>: ?)/;
+/** `[rank3]:` of torch, `[1,3]<stderr>:` of mpirun, `[3]<stderr>:` of horovodrun, `[1,mpirank:3,algo-1]<stderr>:` of SageMaker: global ranks. */
+const GLOBAL_RANK =
+  /^(?:\[rank(\d{1,6})\]:? ?|\[(?:\d+,)?(?:mpirank:)?(\d{1,6})(?:,algo-\d{1,4})?\]<std(?:out|err)>: ?)/;
 /** `[default3]:` of torchrun: the rank within the node. */
 const LOCAL_RANK = /^\[[a-z_]*?(\d{1,3})(?:\|\d{1,3})?\]: ?/;
 /** `[vllm]: ` of what collects the lines of several services, before what they put there themselves. */
