@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { type Environment, wallAndCpu } from './program.ts';
-import type { Row } from './row.ts';
+import { NotMeasured, type Row } from './row.ts';
 import { interleaved, median, spread } from './statistics.ts';
 import type { World } from './world.ts';
 
@@ -31,6 +31,41 @@ export async function commandRows(world: World): Promise<readonly Row[]> {
   if (spawnSync(program, words, { env: { ...environment } }).status !== 0) return rows;
   const name = `${kubectl.join(' ')}, a peer`;
   return [...rows, await row(world, { name, command: kubectl, environment, goal: undefined })];
+}
+
+/** What else a change of how the program starts can make slower; `nodes` finds no cluster. */
+const MORE_COMMANDS = ['completion bash', 'nodes', 'triage --simulate lost-gpu'];
+
+/** S2: CPU of the same and of more commands, of this build and of one before it in turn. No cluster. */
+export async function beforeRows(world: World): Promise<readonly Row[]> {
+  const { scope, settings } = world;
+  if (settings.before === undefined) {
+    throw new NotMeasured('--before FILE names the program of another build');
+  }
+  const { argv, environment } = await world.plugin();
+  const rows: Row[] = [];
+  for (const line of [...COMMANDS.map(([each]) => each), ...MORE_COMMANDS]) {
+    const words = line.split(' ');
+    const [now, before] = [
+      [...argv, ...words],
+      [settings.before, ...words],
+    ];
+    const cpuMs = async (command: readonly string[]) =>
+      (await wallAndCpu(scope, command, { environment, runs: RUNS_OF_A_SAMPLE })).cpuMs;
+    // The first run of each fills its caches.
+    for (const command of [now, before]) await cpuMs(command);
+    const { ours, peer } = await interleaved({
+      ...{ runs: settings.runs, signal: scope.signal },
+      ours: () => cpuMs(now),
+      peer: () => cpuMs(before),
+    });
+    rows.push({
+      ...{ name: `S2 ${line}, CPU`, ours: spread(ours), peer: `before: ${spread(peer)}` },
+      ratio: median(ours) / median(peer),
+      samples: { oursMs: ours, beforeMs: peer },
+    });
+  }
+  return rows;
 }
 
 interface Command {

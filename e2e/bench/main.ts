@@ -1,13 +1,14 @@
 /**
  * Measures the product against its peers and prints one table of ratios, all taken in one run.
  *
- *   node e2e/bench/main.ts [--only P1,P6] [--keep] [--runs 11] [--calls 300] [--log-mb 1000] [--executable FILE] [--json FILE]
+ *   node e2e/bench/main.ts [--only P1,P6] [--keep] [--runs 11] [--calls 300] [--log-mb 1000] [--executable FILE]
+ *     [--before FILE] [--json FILE]
  */
 import { writeFileSync } from 'node:fs';
 import { argv, exit, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
 import { scenarioMatrix } from '../../test/scenarios/index.ts';
-import { commandRows } from './commands.ts';
+import { beforeRows, commandRows } from './commands.ts';
 import { fleetRows, sessionRows } from './fleet.ts';
 import { imageRows, memoryRows } from './footprint.ts';
 import { journalRows } from './journal.ts';
@@ -28,6 +29,7 @@ const PARTS: readonly {
   readonly rows: (world: World) => Promise<readonly Row[]>;
 }[] = [
   { id: 'S1', rows: commandRows },
+  { id: 'S2', rows: beforeRows },
   { id: 'P1', rows: startRows },
   { id: 'P2', rows: oneCallRows },
   { id: 'P3', rows: openSessionRows },
@@ -45,7 +47,7 @@ const PARTS: readonly {
 ];
 
 const USAGE =
-  'Usage: npm run bench -- [--only S1,P1,P2,P3,P4,P5,P6,K1,K2,K3,O1,O2,F1,F2] [--keep] [--runs N] [--calls N] [--log-mb N] [--executable FILE] [--json FILE]\n';
+  'Usage: npm run bench -- [--only S1,S2,P1,P2,P3,P4,P5,P6,K1,K2,K3,O1,O2,F1,F2] [--keep] [--runs N] [--calls N] [--log-mb N] [--executable FILE] [--json FILE]\n';
 
 interface BenchChoice {
   readonly settings: Settings;
@@ -65,6 +67,7 @@ function wanted(args: readonly string[]): BenchChoice | undefined {
         calls: { type: 'string', default: '300' },
         'log-mb': { type: 'string', default: '1000' },
         executable: { type: 'string' },
+        before: { type: 'string' },
         json: { type: 'string' },
       },
     });
@@ -74,8 +77,8 @@ function wanted(args: readonly string[]): BenchChoice | undefined {
     if (![...ids].every(id => known.has(id))) return undefined;
     if (!numbers.every(number => Number.isInteger(number) && number > 0)) return undefined;
     const [runs = 0, calls = 0, logMegabytes = 0] = numbers;
-    const { keep, executable } = values;
-    const settings = { keep, runs, calls, logBytes: logMegabytes * 1_000_000, executable };
+    const { keep, executable, before } = values;
+    const settings = { keep, runs, calls, logBytes: logMegabytes * 1_000_000, executable, before };
     return { settings, ids, json: values.json };
   } catch {
     return undefined;

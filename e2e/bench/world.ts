@@ -36,6 +36,8 @@ export interface Settings {
   readonly logBytes: number;
   /** A release's executable, which S1 and P1 measure in the place of what npm links. */
   readonly executable?: string | undefined;
+  /** The program of another build, which S2 runs in turn with this one. */
+  readonly before?: string | undefined;
 }
 
 /** A cluster whose node-a has the simulated driver (below DRIVER_ROOT) and our image, and a namespace of our own. */

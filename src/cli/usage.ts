@@ -29,9 +29,9 @@ export function usageError(
 ): UsageError {
   const flags = Object.keys(command?.flags ?? {}).map(dashed);
   const unknown = unknownArguments(message, line);
-  const [ofKubectl] = unknown.filter(name => name in NOT_OURS);
-  if (ofKubectl !== undefined) {
-    return new UsageError(`--${ofKubectl} is refused: ${NOT_OURS[ofKubectl]}`, howTo(command));
+  const [kubectlFlag] = unknown.filter(name => name in NOT_OURS);
+  if (kubectlFlag !== undefined) {
+    return new UsageError(`--${kubectlFlag} is refused: ${NOT_OURS[kubectlFlag]}`, howTo(command));
   }
   const unexpected = unknown.filter(name => isWord(name, line));
   if (unexpected.length > 0) {

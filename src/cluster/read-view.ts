@@ -166,7 +166,8 @@ function readContainer(spec: unknown, status: unknown, init: boolean): ClusterCo
     ...(typeof ready === 'boolean' && { ready }),
     state: kind ?? 'waiting',
     reason: text(state, 'reason'),
-    message: text(state, 'message', 300),
+    // The runtime says the same image three times before it says why it does not come.
+    message: text(state, 'message', 600),
     ...unlessEmpty('startedAt', text(state, 'startedAt')),
     ...(ended && { ended }),
     ...(endedBefore && { endedBefore }),

@@ -88,8 +88,8 @@ const PLATFORM = new Set([
 
 /**
  * What a pod of NVIDIA's software is, by its labels, else by the name that its DaemonSet gave it: the
- * operands of GPU Operator and Network Operator, the charts of device plugin, DRA driver and DCGM
- * exporter, GKE's and AKS' own.
+ * operands of GPU Operator (assets, manifests) and Network Operator (manifests), the charts of device
+ * plugin, DRA driver, DCGM exporter and Node Feature Discovery, GKE's and AKS' own.
  */
 const STACK: readonly (readonly [RegExp, StackPod['part']])[] = [
   [
@@ -97,17 +97,27 @@ const STACK: readonly (readonly [RegExp, StackPod['part']])[] = [
     'driver',
   ],
   [/^nvidia-container-toolkit/, 'container toolkit'],
-  [/^nvidia-(?:operator|cuda|device-plugin|sandbox)-validator|^nvidia-validator/, 'validator'],
+  [/^nvidia-(?:operator|cuda|device-plugin|sandbox|dra)-validator|^nvidia-validator/, 'validator'],
+  [/device-plugin-mps-control-daemon/, 'MPS control daemon'],
   [
-    /^nvidia-(?:gpu-)?device-plugin|^nvdp-nvidia-device-plugin|^nvidia-sandbox-device-plugin/,
+    /^nvidia-(?:gpu-)?device-plugin|^nvdp-nvidia-device-plugin|^nvidia-(?:kata-)?sandbox-device-plugin/,
     'device plugin',
   ],
   [/^(?:nvidia-dra-driver-gpu|dra-driver-nvidia-gpu)/, 'DRA driver'],
   [/^nvidia-mig-manager/, 'MIG manager'],
+  [/^nvidia-vgpu-device-manager/, 'vGPU device manager'],
+  [/^nvidia-kata-manager/, 'Kata manager'],
+  [/^nvidia-cc-manager/, 'confidential computing manager'],
   [/^gpu-feature-discovery|^nvidia-gpu-feature-discovery/, 'feature discovery'],
+  [/^node-feature-discovery|-node-feature-discovery-/, 'node feature discovery'],
   [/^(?:nvidia-)?dcgm/, 'DCGM'],
-  [/^mofed-|^nvidia-network-operator|^rdma-shared-dp/, 'network operator'],
+  [
+    /^mofed-|^nvidia-network-operator|^rdma-shared-dp|^network-operator-sriov-device-plugin|^nic-(?:feature-discovery|configuration-daemon)|^nv-ipam|^kube-ipoib-cni/,
+    'network operator',
+  ],
   [/^nvidia-imex|^computedomain-daemon/, 'IMEX'],
+  [/^nvidia-node-status-exporter/, 'node status exporter'],
+  [/^gpu-operator(?:$|-[0-9a-f]{6,10}-[a-z0-9]{5}$)/, 'GPU Operator'],
 ];
 
 function stackPart(json: unknown): StackPod['part'] | undefined {

@@ -13,6 +13,7 @@ import { stuckParts } from '../contract/stuck-stack.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type DraVersions, readDra, type SharedLists } from './dra.ts';
 import type { ApiServer } from './http.ts';
+import { withIdleEvents } from './idle-events.ts';
 import { objectAt, textOf } from './json.ts';
 import { listAll, readPod } from './list.ts';
 import { eventList, nodeClaimPath, podList, podPath } from './paths.ts';
@@ -61,9 +62,13 @@ export async function readClusterView(
   const podJsons = podsOf(api, node, within);
   const podsView = podJsons.then(async read => {
     const pods = mapReading(read, here => readPods(here, api.nowMs()));
-    return logs && pods.ok && stuckParts(pods.value).length > 0
-      ? present(await withStackLogOf(api, pods.value, within))
-      : pods;
+    if (!pods.ok) return pods;
+    const told = await withIdleEvents(pods.value, ({ namespace, name }) =>
+      eventsOf(api, { kind: 'Pod', namespace, name }, within),
+    );
+    return present(
+      logs && stuckParts(told).length > 0 ? await withStackLogOf(api, told, within) : told,
+    );
   });
   const nodeJson = tried(() => get(`/api/v1/nodes/${encodeURIComponent(node)}`, 'Node', node));
   const [state, claim, pods, nodeEvents, onePod, podEvents, dra, told] = await Promise.all([

@@ -135,6 +135,17 @@ const clusterContainer = z.object({
 });
 export type ClusterContainer = Fixed<z.infer<typeof clusterContainer>>;
 
+const clusterEvent = z.object({
+  type: z.enum(['Warning', 'Normal']),
+  reason: word,
+  message: sentence,
+  count: z.int(),
+  firstAt: time.exactOptional(),
+  lastAt: time.exactOptional(),
+  from: textOf('writer'),
+});
+export type ClusterEvent = Fixed<z.infer<typeof clusterEvent>>;
+
 const clusterPod = z.object({
   namespace: textOf('namespace'),
   name: textOf('pod'),
@@ -154,6 +165,8 @@ const clusterPod = z.object({
   /** Names of the pod's resource claims (DRA). */
   claims: z.array(textOf('claim')),
   containers: z.array(clusterContainer),
+  /** Newest first; only of a pod of a node that has been idle for long, and not of many. */
+  events: part(z.array(clusterEvent)).exactOptional(),
 });
 export type ClusterPod = Fixed<z.infer<typeof clusterPod>>;
 
@@ -172,13 +185,20 @@ export const STACK_PARTS = [
   'driver',
   'container toolkit',
   'validator',
+  'MPS control daemon',
   'device plugin',
   'DRA driver',
   'MIG manager',
+  'vGPU device manager',
+  'Kata manager',
+  'confidential computing manager',
   'feature discovery',
+  'node feature discovery',
   'DCGM',
   'network operator',
   'IMEX',
+  'node status exporter',
+  'GPU Operator',
 ] as const;
 
 const stackPod = clusterPod.extend({
@@ -207,17 +227,6 @@ const clusterPods = z.object({
   readAt: time.exactOptional(),
 });
 export type ClusterPods = Fixed<z.infer<typeof clusterPods>>;
-
-const clusterEvent = z.object({
-  type: z.enum(['Warning', 'Normal']),
-  reason: word,
-  message: sentence,
-  count: z.int(),
-  firstAt: time.exactOptional(),
-  lastAt: time.exactOptional(),
-  from: textOf('writer'),
-});
-export type ClusterEvent = Fixed<z.infer<typeof clusterEvent>>;
 
 /** A taint of one device: a DRA driver, or an admin's DeviceTaintRule, keeps it from new pods. */
 const deviceTaint = z.object({

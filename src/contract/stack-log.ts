@@ -17,6 +17,17 @@ export const STACK_CAUSES = [
   'no-driver',
   'runtime-restart',
   'network-in-use',
+  'peermem-load',
+  'helper-load',
+  'version-mismatch',
+  'gpus-lost',
+  'not-initialized',
+  'driver-root',
+  'configuration',
+  'mps',
+  'none-registered',
+  'host-engine',
+  'address-in-use',
 ] as const;
 
 /**

@@ -1,5 +1,8 @@
 import type { ClusterContainer, ClusterPods, ContainerEnd, StackPod } from './cluster-view.ts';
 import { STACK_PARTS } from './cluster-view.ts';
+import { BEGINS, type IdlePod, idlePod } from './idle-pods.ts';
+import { optional } from './optional.ts';
+import { helperOf, type StackHelper } from './stack-helpers.ts';
 
 /** A pod of NVIDIA's software that does not come up, and the container of it that does not. */
 export interface StuckPart {
@@ -7,6 +10,10 @@ export interface StuckPart {
   readonly container: ClusterContainer | undefined;
   /** It ends and is started again; else it waits, cannot start, or runs and is not ready. */
   readonly loops: boolean;
+  /** Nothing of the pod begins, and no container says why. */
+  readonly idle?: IdlePod;
+  /** That container is not what the part is named after. */
+  readonly helper?: StackHelper;
 }
 
 /** Those that are stuck, first what the others wait for; behind them all that only claim to be of the stack. */
@@ -14,20 +21,55 @@ export function stuckParts(pods: Pick<ClusterPods, 'stack' | 'readAt'> | undefin
   const { stack = [], readAt } = pods ?? {};
   const found = stack
     .filter(pod => !pod.deleting)
-    .flatMap((pod): StuckPart[] => {
-      const container = stuckContainer(pod, readAt);
-      return container || isStuck(pod)
-        ? [{ pod, container, loops: !!container && loopsIn(pod, container, readAt) }]
-        : [];
-    })
+    .flatMap(pod => stuckPart(pod, readAt))
     .toSorted(
       (a, b) =>
         claims(a) - claims(b) ||
+        isBeside(a) - isBeside(b) ||
         STACK_PARTS.indexOf(a.pod.part) - STACK_PARTS.indexOf(b.pod.part) ||
         waits(a) - waits(b),
     );
   const root = rootOf(found);
-  return root ? [root, ...found.filter(each => each !== root)] : [];
+  if (!root) return [];
+  const tried = triedBy(root, { stack, ...optional({ readAt }) });
+  const before = new Set([...tried.map(({ pod }) => pod), root.pod]);
+  return [...tried, root, ...found.filter(({ pod }) => !before.has(pod))];
+}
+
+/** Whose pods run what a validation tries, by its name: NVIDIA/gpu-operator, cmd/nvidia-validator. */
+const TRIES: readonly (readonly [validation: string, pods: RegExp])[] = [
+  ['cuda-validation', /^nvidia-cuda-validator-/],
+  ['plugin-validation', /^nvidia-device-plugin-validator-/],
+];
+
+/** The pod that a validation has tried and that fails: its container says why, the validation only that. */
+function triedBy(
+  { pod, container, loops }: StuckPart,
+  { stack, readAt }: Pick<ClusterPods, 'readAt'> & { readonly stack: readonly StackPod[] },
+): StuckPart[] {
+  const pods = TRIES.find(([name]) => name === container?.name)?.[1];
+  if (pod.part !== 'validator' || !loops || !pods) return [];
+  return stack
+    .filter(
+      ({ namespace, name, isClaim }) => namespace === pod.namespace && !isClaim && pods.test(name),
+    )
+    .flatMap(other => {
+      const failed = other.containers.find(({ ended, init }) => hasFailed(ended, init));
+      return failed ? [{ pod: other, container: failed, loops: false }] : stuckPart(other, readAt);
+    })
+    .slice(0, 1);
+}
+
+/** What the part is named after goes before what only runs beside it. */
+function stuckPart(pod: StackPod, readAt: string | undefined): StuckPart[] {
+  const own = pod.containers.filter(one => !helperOf(one)?.isOptional);
+  const first = stuckContainer({ ...pod, containers: own }, readAt);
+  const idle = first || isStuck(pod) ? undefined : idlePod(pod, readAt);
+  const container = first ?? idle?.container ?? stuckContainer(pod, readAt);
+  if (!container && !isStuck(pod)) return [];
+  const helper = container && helperOf(container);
+  const loops = !!container && loopsIn(pod, container, readAt);
+  return [{ pod, container, loops, ...optional({ idle, helper }) }];
 }
 
 /** Behind whom the first of them waits, in the end: also for a part that mostly comes later. */
@@ -35,7 +77,7 @@ function rootOf(found: readonly StuckPart[]): StuckPart | undefined {
   let root = found[0];
   // No part waits for itself, but who knows what two of them that are of another make do.
   for (const _ of STACK_PARTS) {
-    const awaited = root && waits(root) === 1 && root.container && partAwaitedBy(root.container);
+    const awaited = root && awaitedBy(root);
     const before = awaited && found.find(({ pod }) => pod.part === awaited && !pod.isClaim);
     if (!before || before === root) break;
     root = before;
@@ -45,9 +87,22 @@ function rootOf(found: readonly StuckPart[]): StuckPart | undefined {
 
 const claims = ({ pod }: StuckPart): number => (pod.isClaim ? 1 : 0);
 
+const isBeside = ({ helper }: StuckPart): number => (helper?.isOptional ? 1 : 0);
+
 /** Who waits for another part comes behind that part, also within one kind of pod. */
-const waits = ({ container, loops }: StuckPart): number =>
-  container?.init && !loops && partAwaitedBy(container) ? 1 : 0;
+const waits = (part: StuckPart): number => (awaitedBy(part) ? 1 : 0);
+
+/** The part that it waits for; undefined for one that is stuck for a reason of its own. */
+export function awaitedBy({ container, loops, idle }: StuckPart): StackPod['part'] | undefined {
+  if (idle) {
+    const { reason = '', message = '' } = idle.refusal ?? {};
+    return NO_HANDLER.test(`${reason} ${message}`) ? 'container toolkit' : undefined;
+  }
+  return container?.init && !loops ? partAwaitedBy(container) : undefined;
+}
+
+/** The words of containerd and CRI-O of a runtime handler that the toolkit writes. */
+const NO_HANDLER = /no runtime for "nvidia[\w-]{0,32}" is configured|runtime handler nvidia/;
 
 /**
  * A container that waits for a reason cannot start; one that ends is stuck in each state of that cycle; an
@@ -63,9 +118,6 @@ const stuckContainer = (pod: StackPod, readAt: string | undefined): ClusterConta
 /** One that runs before the pod's own, and ends. */
 export const isInitRunning = ({ init, sidecar, state }: ClusterContainer): boolean =>
   init && !sidecar && state === 'running';
-
-/** What every container says while it comes up, and one that waits for the init containers. */
-const BEGINS = /^(?:|ContainerCreating|PodInitializing)$/;
 
 const LOOPS = 'CrashLoopBackOff';
 

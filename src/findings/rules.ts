@@ -8,6 +8,7 @@ import { containerToolkit, driverState, driverUnresponsive } from './rules/drive
 import { errorRecords } from './rules/error-records.ts';
 import { expectedGpus } from './rules/expected-gpus.ts';
 import { fabric, imex } from './rules/fabric.ts';
+import { gpuRegistration } from './rules/gpu-registration.ts';
 import { gpuStack } from './rules/gpu-stack.ts';
 import { gspFailure } from './rules/gsp-failure.ts';
 import { hostLines } from './rules/host-lines.ts';
@@ -26,6 +27,7 @@ import { nvlinkErrors } from './rules/nvlink-errors.ts';
 import { pcieErrors } from './rules/pcie-errors.ts';
 import { pcieAcs, pcieLink } from './rules/pcie-link.ts';
 import { nvsentinel, platformActions } from './rules/platform-actions.ts';
+import { podsNotStarting } from './rules/pods-not-starting.ts';
 import { inforom, recoveryAction } from './rules/recovery-action.ts';
 import { repeatedXid } from './rules/repeated-xid.ts';
 import { settingsOutlier } from './rules/settings-outlier.ts';
@@ -83,6 +85,8 @@ export const RULES = [
   nodeConditions,
   expectedGpus,
   gpuStack,
+  gpuRegistration,
+  podsNotStarting,
   stackVersions,
   stackImages,
   deviceTaints,

@@ -4,10 +4,9 @@ import {
   inOrder,
   type Moment,
   type Occurrence,
-  passesOn,
-  withCause,
   withoutWeak,
 } from './ending.ts';
+import { passesOn, withCause } from './last-resort.ts';
 import type { ProgressCount } from './progress.ts';
 
 const MAY_START_ANEW = /restart|attempt|reset workers|checkpoint|RESCHEDULING/i;

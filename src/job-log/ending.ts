@@ -1,6 +1,4 @@
 import { JOB_NOTICE_MS, JOB_WENT_ON_MS } from '../contract/limits.ts';
-import { tellsOfMachine } from './by-words.ts';
-import { FAILED_FORM } from './failure-forms.ts';
 import { isLookingTool, isLoopback } from './harmless-lines.ts';
 import type { Meaning } from './job-texts.ts';
 import type { ProgressCount } from './progress.ts';
@@ -10,9 +8,9 @@ const WENT_ON_LINES = 40;
 /** The same where the lines have no time. */
 const WENT_ON_LINES_UNTIMED = 200;
 /** Ordinary lines that a program prints while it ends, at most. */
-const FEW_LINES = 5;
+export const FEW_LINES = 5;
 /** So many ordinary lines after a consequence, an exception is no part of it. */
-const FOLLOWS_LINES = 20;
+export const FOLLOWS_LINES = 20;
 
 export interface Occurrence {
   readonly meaning: Meaning;
@@ -124,13 +122,17 @@ const FOLLOWS =
 const PASSES_ON =
   /\bNCCL error in: |\bunhandled cuda error\b|^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in /;
 /** Who starts a container passes on why it cannot. */
-const STARTS = /^(?:container-start|image-pull)$/;
+export const STARTS = /^(?:container-start|image-pull)$/;
+/** What the tool that was to do it says itself: `nvidia-container-cli: mount error: file creation failed`. */
+const STARTS_REASON = /\bnvidia-container-cli: \w/;
+const onlyStarts = ({ meaning, text }: Occurrence): boolean =>
+  STARTS.test(meaning.id) && !STARTS_REASON.test(text);
+export const REASON_WITHIN_LINES = 10;
 /** It says which and not why. */
 const STARTS_BARE =
   /\b(?:couldn't|could not|failed to) (?:start|create|import|launch|run) (?:the )?(?:docker |oci )?(?:container|image)(?: filesystem)?(?: for image)?(?:: \S{1,200})?\W*$|\bcontainer start failed with error code: \d{1,3}\W*$/i;
-const isBareStart = ({ meaning, text }: Occurrence): boolean =>
+export const isBareStart = ({ meaning, text }: Occurrence): boolean =>
   STARTS.test(meaning.id) && STARTS_BARE.test(text);
-const REASON_WITHIN_LINES = 10;
 
 /**
  * A cause that comes after a consequence is mostly one itself: the end of a program is noisy. What
@@ -151,21 +153,28 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
     if (OF_CUDA.test(one.meaning.id) && occurrences.slice(index + 1).some(isOfDriver)) {
       return { ...one, meaning: { ...one.meaning, role: 'report' } };
     }
+    if (WITHOUT_GPU.test(one.text) && isVersionToldAfter(occurrences, index)) {
+      return { ...one, meaning: { ...one.meaning, role: 'report' } };
+    }
     const hasReason = occurrences
       .slice(index + 1, index + 1 + REASON_WITHIN_LINES)
       .some(
         ({ meaning, ordinary, text }) =>
           (meaning.role === 'cause' || meaning.id === 'peer-closed') &&
           ordinary - one.ordinary <= REASON_WITHIN_LINES &&
-          !STARTS.test(meaning.id) &&
+          !(STARTS.test(meaning.id) && !STARTS_REASON.test(text)) &&
           !PASSES_ON.test(text),
       );
-    const passesOn = PASSES_ON.test(one.text) || STARTS.test(one.meaning.id);
+    const passesOn = PASSES_ON.test(one.text) || onlyStarts(one);
     return (passesOn && hasReason) || isOutspoken(one, occurrences)
       ? { ...one, meaning: { ...one.meaning, role: 'report' } }
       : one;
   });
 }
+
+/** TensorFlow looks at the driver after CUDA has not started, and says which halves of it do not fit. */
+const isVersionToldAfter = (occurrences: readonly Occurrence[], index: number): boolean =>
+  occurrences.slice(index + 1).some(({ meaning }) => meaning.id === 'versions');
 
 /** What a program is told of a fault of its GPU, and what the driver says of it. */
 const OF_CUDA = /^cuda-(?:46|7\d\d|999|unknown)$/;
@@ -186,7 +195,7 @@ const isKilledAfter = (one: Occurrence, later: readonly Occurrence[]): boolean =
   );
 
 /** PyTorch prints what NCCL itself says of it in the lines below. */
-const HEADS = /\bNCCL error in: |^ncclSystemError: /;
+export const HEADS = /\bNCCL error in: |^nccl(?:System|Remote)Error: /;
 
 /** A service of its own machine that does not answer, and a task that was cancelled, end no program. */
 const leadsOn = ({ text }: Occurrence): boolean =>
@@ -197,7 +206,7 @@ const OF_PROGRAM =
   /^(?:Key|Type|Name|Index|ZeroDivision|UnboundLocal|NotImplemented|Syntax|Value)Error\b/;
 
 /** Peers that have gone can keep it waiting; who did not answer as it started is forgotten by then. */
-function isApart(before: Occurrence, after: Occurrence): boolean {
+export function isApart(before: Occurrence, after: Occurrence): boolean {
   if (before.rank !== after.rank && after.rank !== undefined && OF_PROGRAM.test(after.text)) {
     return before.rank !== undefined;
   }
@@ -220,10 +229,15 @@ const NOTED =
   /^(?:failed to (?:import|load)|(?:could not|cannot|unable to) import)\b|\boptional\b/i;
 
 /** TensorFlow (cuda_driver.cc) goes on with the CPU: who is killed later is not killed by it. */
-const WITHOUT_GPU = /\bfailed call to cuInit: /;
+const WITHOUT_GPU = /\bfailed call to cuInit: |'libcuda\.so\.1'; dlerror: /;
 /** Not where it names a fault of the GPU: it had one, and that is told whatever the program did without it. */
 const doesWithout = ({ meaning, text }: Occurrence): boolean =>
   WITHOUT_GPU.test(text) && meaning.layer !== 'hardware';
+
+/** wandb raises anew, without a reason, what its own line has told: `Error communicating with wandb backend`. */
+const OF_WANDB = /^wandb\b/;
+const isToldAgain = ({ text }: Occurrence, all: readonly Occurrence[]): boolean =>
+  OF_WANDB.test(text) && all.every(one => one.meaning.role !== 'cause' || OF_WANDB.test(one.text));
 
 /** A tool's line is a cause where nothing else is; what often passes is none before a fault of the GPU. */
 export function withoutWeak(
@@ -259,7 +273,8 @@ export function withoutWeak(
     const isLast = weak === 'passes' || end.ordinary - ordinary <= FEW_LINES;
     if (
       line < gpuLine ||
-      (weak === 'tool' && (hasOther || (hasReport && isLookingTool(one.text)))) ||
+      (weak === 'tool' &&
+        ((hasOther && !isToldAgain(one, occurrences)) || (hasReport && isLookingTool(one.text)))) ||
       (!isLast && hasConsequence) ||
       isNoted(one)
     ) {
@@ -291,101 +306,3 @@ const isOutspoken = (
           LOOKUP.test(text) &&
           one.text.length > text.length + EXPLAINS_CHARACTERS)),
   );
-
-/**
- * Where no line can have begun the failure: what failed on the network first, if nothing else has
- * failed, else the first error by its form before anything that is known.
- */
-export function withCause(
-  known: readonly Occurrence[],
-  failures: readonly Occurrence[],
-): readonly Occurrence[] {
-  if (causesOf(known) > 0) return withReason(known, failures);
-  const consequences = known.filter(({ meaning }) => meaning.role === 'consequence');
-  // What only heads the reason behind it is not what failed first.
-  const first = consequences.find(one => !HEADS.test(one.text)) ?? consequences[0];
-  const [failed] = failures;
-  if (first?.meaning.layer !== 'fabric') {
-    const before = known.find(({ meaning }) => meaning.id !== 'crash' || meaning.role !== 'report');
-    if (failed && failed.line < (before?.line ?? Number.POSITIVE_INFINITY)) {
-      return [failed, ...known];
-    }
-    return isOnlyReset(known) ? known.map(asLastResort) : known;
-  }
-  const other = [...known.filter(({ meaning }) => meaning.id === 'exception'), ...failures]
-    .filter(one => !OF_NETWORK.test(one.text) && !GOT_NOTHING.test(one.text))
-    .filter(
-      one => !BY_FORM.test(one.meaning.id) || FAILED_FORM.test(one.text) || isApart(first, one),
-    )
-    .toSorted((a, b) => a.line - b.line)[0];
-  const isCause = (one: Occurrence) =>
-    other ? one === other : one.meaning.id === first.meaning.id && !isLoopback(one.text);
-  return (other && BY_FORM.test(other.meaning.id) ? [...known, other] : known)
-    .toSorted((a, b) => a.line - b.line)
-    .map(one => (isCause(one) ? asLastResort(one) : one));
-}
-
-/** pip knows of no package whose index it could not ask. */
-const GOT_NOTHING = /\(from versions: none\)|\bno matching distribution found\b/i;
-
-/** Ids of firstErrorMeaning. */
-const BY_FORM = /^(?:first-error|machine-words)$/;
-
-const asLastResort = (one: Occurrence): Occurrence => ({
-  ...one,
-  meaning: { ...one.meaning, role: 'cause' },
-  lastResort: true,
-});
-
-/** NCCL passes on the word of the operating system; nobody is blamed for it. */
-const RESET = /\bNCCL WARN .*: Connection (?:reset by peer|timed out)\b/;
-const isOnlyReset = (known: readonly Occurrence[]): boolean =>
-  known.every(({ text, meaning }) => RESET.test(text) && meaning.id === 'peer-closed');
-
-/** What only passes on that something failed: the reason stands before it. */
-const PASSED_ON =
-  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|allocation \d{1,12} has been revoked|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal))\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
-
-export const passesOn = (text: string): boolean => PASSED_ON.test(text);
-
-/**
- * Of a cause that tells no reason: the first error by its form that stands near before it, and of who could not
- * start a container the one in the log that it prints.
- */
-function reasonOf(cause: Occurrence, failures: readonly Occurrence[]): Occurrence | undefined {
-  const own = failures.filter(({ text }) => !passesOn(text));
-  if (STARTS.test(cause.meaning.id)) {
-    const isBare = isBareStart(cause);
-    return own.find(({ line, ordinary, meaning }) =>
-      line > cause.line
-        ? ordinary - cause.ordinary <= REASON_WITHIN_LINES &&
-          (isBare || meaning.layer === cause.meaning.layer)
-        : isBare && cause.ordinary - ordinary <= FEW_LINES,
-    );
-  }
-  if (!passesOn(cause.text) && cause.meaning.id !== 'crash') return undefined;
-  const withinLines = passesOn(cause.text) ? FOLLOWS_LINES : FEW_LINES;
-  return own.find(
-    ({ line, ordinary }) => line < cause.line && cause.ordinary - ordinary <= withinLines,
-  );
-}
-
-function withReason(
-  known: readonly Occurrence[],
-  failures: readonly Occurrence[],
-): readonly Occurrence[] {
-  const cause = known.find(({ meaning }) => meaning.role === 'cause');
-  if (!cause) return known;
-  const reason = reasonOf(cause, failures);
-  if (!reason) return known;
-  const { lastResort: _, ...rest } = reason;
-  const isOpen = reason.meaning.layer === 'unknown' && !tellsOfMachine(reason.text);
-  const { layer, action } = isOpen ? cause.meaning : reason.meaning;
-  return [...known, { ...rest, meaning: { ...reason.meaning, layer, action } }]
-    .toSorted((a, b) => a.line - b.line)
-    .map(one => (one === cause ? { ...one, meaning: { ...one.meaning, role: 'report' } } : one));
-}
-
-/** What a program says of a network that failed it, in whatever words. */
-const OF_NETWORK =
-  /connect|refused|reach|time[d-]? ?out|socket|network|peer|\bssh|\bhost|rendezvous|nccl|gloo|join|daemon|remote|worker|rank|\bnode/i;

@@ -1,5 +1,5 @@
 import { RAISED_WITHIN } from './by-words.ts';
-import { isHarmless } from './harmless-lines.ts';
+import { isHarmless, isLoopback } from './harmless-lines.ts';
 import type { Line } from './log-lines.ts';
 import { noticedOfOthers } from './of-others.ts';
 
@@ -35,6 +35,9 @@ export const WHAT = /^\s+what\(\):\s*/;
 export const FAILED_FORM =
   /^(?:[\w./:()+-]{1,120}: |[\w.-]{1,40} )?(?:[\w./-]{1,64}: )?(?:(?:fatal|unrecoverable|internal|runtime) )?(?:error|fatal)(?: in \w+[^:]{0,40}| [\w ()]{1,40})?\s{0,4}: |^\s+what\(\):/i;
 
+/** Charm++: `Fatal CUDA Error out of memory at cuda-hybrid-api.cu:790.` */
+const FATAL_AT = /^\W{0,4}fatal (?:\w{1,20} ){0,2}error\b.{1,200}\bat \S{1,200}:\d/i;
+
 /** strerror(3) and gai_strerror(3): a line that ends with one tells what was refused, whatever stands before it. */
 const OF_SYSTEM =
   /(?:[:(\]>-]|\b(?:failed|returned|error)\b:?) {0,2}(?:no such (?:file or directory|device(?: or address)?|host)|permission denied|operation not permitted|input\/output error|no space left on device|disk quota exceeded|read-only file system|too many open files(?: in system)?|cannot allocate memory|resource temporarily unavailable|device or resource busy|exec format error|not a directory|is a directory|bad address|stale file handle|remote i\/o error|transport endpoint is not connected|connection refused|connection timed out|no route to host|network is (?:unreachable|down)|host is down|address already in use|cannot assign requested address|protocol not (?:supported|available)|operation not supported|function not implemented|argument list too long|name or service not known|temporary failure in name resolution|command not found|unexpected (?:end of file|eof in archive)|not in gzip format)(?:,? (?:\(\w+\)|\[\w+\]|please try again|retrying\b.*))?[.)\]'"]{0,3}\s*$/i;
@@ -50,7 +53,7 @@ const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)
 /** It stands alone: what went wrong is said below. */
 export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;
 const HEADING = new RegExp(
-  `^\\W*(?:[A-Z]{2,8} )?(?:fatal |internal |last )?error(?: in [^:]{1,60})?:?\\s*(?:\\([^()]{1,60}\\)\\s*)?$|[-=*]{4,} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,}\\s*$|^CMake Error(?: at [^:]{1,200}:\\d{1,6} \\(\\w{1,60}\\))?:$|${PANICKED.source}`,
+  `^\\W*(?:[A-Z]{2,8} |\\w{1,20} has detected the following )?(?:fatal |internal |last )?error(?: in [^:]{1,60})?:?\\s*(?:\\([^()]{1,60}\\)\\s*)?$|[-=*]{4,} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,}\\s*$|^CMake Error(?: at [^:]{1,200}:\\d{1,6} \\(\\w{1,60}\\))?:$|${PANICKED.source}`,
   'i',
 );
 /** By its end first: most lines are none. */
@@ -58,7 +61,7 @@ const ENDS_HEADING = /[:r)=*-]\s*$/i;
 const isHeading = (text: string): boolean =>
   ENDS_HEADING.test(text.slice(-4)) && HEADING.test(text);
 /** What follows is quoted, and says itself whether it is an error. */
-const QUOTES =
+export const QUOTES =
   /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w\W{0,3}\{\s{0,8}$|\berror executing (?:job|process)\b|\bprinting (?:\w+ |contents of )?log file\b/i;
 
 /** What a program says as it gives up, in no form of an error. */
@@ -81,6 +84,7 @@ const COMPLAINS = new RegExp(
     /\b(?:not|no|never|none|neither) (?:\w+ ){0,3}(?:allowed|permitted|supported|available|found|detected|reachable|exist|usable|visible|accessible|recogni[sz]ed|installed|configured)\b/,
     /\b(?:does not|doesn't|do not|did not|didn't) (?:exist|match|support|fit|have|respond|answer|converge|work)\b/,
     /\b(?:incompatible|mismatch(?:ed)?|invalid|illegal|undefined|unknown|missing|bad|unsupported|wrong|duplicate) (?:\w+ ){0,3}(?:\w+)\b/,
+    /\b(?:unable to|failed to|could not|cannot|can't) (?:connect|reach|contact)\b/,
     /\b(?:fault|panic|overflow|deadlock|walltime|time ?limit|quota)\b/,
   ]
     .map(({ source }) => source)
@@ -102,7 +106,7 @@ export function voiceOf({ level, text }: Line): number | undefined {
     const isNote = text.length > NOTE_CHARACTERS_MAX || OF_SEARCH.test(text);
     return !isNote && HAPPENED_QUIETLY.test(text) ? 1 : undefined;
   }
-  if (!COMPLAINS.test(text)) return undefined;
+  if (!COMPLAINS.test(text) || (level === 'warning' && isLoopback(text))) return undefined;
   return level === 'warning' ? 2 : 3;
 }
 
@@ -133,6 +137,7 @@ const MARKED = /^[×✗✘] \S/;
 const isOfForm = (text: string): boolean =>
   [
     FAILED_FORM,
+    FATAL_AT,
     RAISED_WITHIN,
     OF_SYSTEM,
     CHECKED,

@@ -12,7 +12,7 @@ const HARMLESS = new RegExp(
     /pip's dependency resolver|\bsubprocess-exited-with-error\b|\bdid not run successfully\b|\bmetadata-generation-failed\b|\bencountered error while\b|\boriginates from a subprocess\b|\bdeprecat(?:ed|ion)\b(?!.*\b(?:has|have|was|were|been) removed\b)|\bwill be removed\b/,
     /\b(?:ignoring|(?:is|are|was|were|be|been|exceptions?|errors?) (?:safely )?ignored|ignored? (?:this|the|it|in|for)\b|safely ignored?)\b|\(ignored\)/,
     /\bfalling back\b|\bfall(?:s|ed)? ?back (?:to|on)\b|\bfell back\b|\busing (?:a |the )?fallback\b/,
-    /\bleaked \w+|\b(?:is|are|was|now|already|while|during|on|at|server|process(?:es)?) (?:\w+ )?shut(?:ting)? ?down\b|^(?:\W|\w+: )*shutting down\b|\bshut ?down (?:complete|requested)|\bgraceful(?:ly)?\b(?! (?:\w+ )?(?:fail|timed|timeout))/,
+    /\bleaked \w+|\b(?:is|are|was|now|already|while|during|on|at|server|process(?:es)?) (?:\w+ )?shut(?:ting)? ?down\b|^(?:\W|\w+: )*shutting down\b|\bshut ?down (?:complete|requested)|\bclean shutdown\b|\bgraceful(?:ly)?\b(?! (?:\w+ )?(?:fail|timed|timeout))/,
     /\bat ?exit\b(?!\w)|\b(?:during|while|in|on|at) clean(?:ing)? ?-?up\b|\bcleaning up\b|\bclean ?up (?:of|failed|error)\b|\b(?:to|objects to) clean ?up\b/,
     /\b(?:been|being|while|before|during) destroy(?:ed|ing)\b|\bdestroy_process_group\b/,
     /\b(?:no|without|0) errors?(?= (?:found|occurred|detected|reported|were|was|in)\b|\W*$|[.,;)])|\berrors?\s*[:=]\s*0\b/,
@@ -41,7 +41,7 @@ const CAN_BE_ANNOUNCED = /^(?:told-to-stop|preempted|rendezvous|agent-lost)$/;
 
 /** Mixed precision leaves out a step and goes on; a count of none is none. */
 const STEP_LEFT_OUT =
-  /\bskip(?:s|ped|ping)\b(?! limit| budget| count)(?<!\b(?:not|many|of|max|without) \w+)|\bskip (?:this|the|a)\b|\b(?:nans? found|found (?:infs?|nans?)|nan or infs?)\b["']?\s*[:=]\s*(?:0|false|no|none)\b/i;
+  /\bskip(?:s|ped|ping)\b(?! limit| budget| count)(?<!\b(?:not|many|of|max|without) \w+)|\bskip (?:this|the|a)\b|\bskipped iterations: {1,8}[1-9]|\b(?:nans? found|found (?:infs?|nans?)|nan or infs?)\b["']?\s*[:=]\s*(?:0|false|no|none)\b/i;
 
 /** It says itself that it goes on without. */
 const DOES_WITHOUT =
@@ -158,4 +158,5 @@ export function weaknessOf(id: string, text: string): 'tool' | 'passes' | undefi
 
 /** A service of the same machine: no network lies between. */
 export const isLoopback = (text: string): boolean =>
+  !/\bmlx\d_\d|\brdma\b|\bibv_/i.test(text) &&
   /\blocalhost\b|\b127\.0\.0\.1\b|\[?::1\]/i.test(text);

@@ -1,4 +1,4 @@
-import { OF_JAVA, PANICKED } from './failure-forms.ts';
+import { FAILED_FORM, OF_JAVA, PANICKED, QUOTES } from './failure-forms.ts';
 import { type Meaning, meaningOf } from './job-texts.ts';
 import type { Line } from './log-lines.ts';
 import { TRACEBACK } from './tracebacks.ts';
@@ -22,18 +22,25 @@ const isAboveTraceback = ({ stream }: Line, next: Next): boolean => {
   return below?.stream === stream && below.text.endsWith(TRACEBACK);
 };
 
-/** An exception whose message begins in the line below: `AssertionError: `. */
+/** `AssertionError: `, and `RuntimeError: Ninja build failed. Ninja output:` above an error by its form. */
+const BARE = /^[\w.]{1,200}:\s*$/;
 const withoutMessage = ({ id, role }: Meaning, line: Line, next: Next): string | undefined => {
-  if (id !== 'exception' || role !== 'cause' || !/^[\w.]{1,200}:\s*$/.test(line.text.trim()))
-    return undefined;
+  if (id !== 'exception' || role !== 'cause') return undefined;
   const [below] = next();
-  const isMessage = below?.stream === line.stream && /\w/.test(below.text);
-  return isMessage && !below.text.endsWith(TRACEBACK) ? below.text : undefined;
+  if (below?.stream !== line.stream || below.text.endsWith(TRACEBACK)) return undefined;
+  const isHead =
+    (BARE.test(line.text.trim()) && /\w/.test(below.text)) ||
+    (QUOTES.test(line.text) && FAILED_FORM.test(below.text));
+  return isHead ? below.text : undefined;
 };
 
 /** Whether it is quoted from the line below. */
 export const saysBelow = (meaning: Meaning, line: Line, next: Next): boolean =>
   withoutMessage(meaning, line, next) !== undefined;
+
+/** Open MPI: `[n:7] *** Process received signal ***`, and `[n:7] Signal: Segmentation fault (11)` below. */
+const SIGNAL_HEAD = /\*\*\* Process received signal \*\*\*\s*$/;
+const SIGNAL = /^\S{0,80}\s?Signal: \w/;
 
 /**
  * `EngineCore failed to start.` above a traceback, a panic of Rust and an exception above a text that is known
@@ -45,6 +52,7 @@ export function headed(meaning: Meaning | undefined, line: Line, next: Next): Me
   const isHead =
     (said !== undefined && meaningOf(said)?.role === 'cause') ||
     (meaning.id === 'crash' && PANICKED.test(line.text) && (next()[0]?.text ?? '').trim() !== '') ||
+    (SIGNAL_HEAD.test(line.text) && SIGNAL.test(next()[0]?.text ?? '')) ||
     (meaning.id === 'engine-dead' && isAboveTraceback(line, next));
   return isHead ? { ...meaning, role: 'report' } : meaning;
 }

@@ -215,13 +215,16 @@ function lineOf(raw: string, number: number, collectors: Collectors): Line {
 }
 
 /** `: I tensorflow/`, `[2026-02-11 20:08:00,117 I 4121 4121]`: a letter behind a time. */
-const LETTER = /^\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,18}:? ([IEFC]) /;
+const LETTER = /^(?:\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,18}:? |(?=[IEF] tensorflow\/))([IEFC]) /;
 /** TensorFlow and PyTorch write so as they start, on every machine. */
 const STARTING =
   /\[c10d\] The (?:\w{1,8} socket cannot be initialized|IPv6 network addresses)|\bUnable to register cu\w+ factory\b|\bcomputation_placer\b|\bis not a failure\b|\b(?:dynamic|TensorRT) librar(?:y|ies)\b.{0,40}\blibnvinfer|\bTF-TRT\b/;
 /** PyTorch's store only warns of what keeps it from its peer; it tries IPv6 where there may be none. */
 const STORE_FAILED =
   /\[c10d\] The (?!IPv6 ).{0,400}(?:\(gai error: |\(errno: (?:101|110|111|113)\b)/;
+
+/** TensorFlow only notes that it has no library of the driver, and tells then that it cannot start CUDA. */
+const NO_LIBCUDA = "'libcuda.so.1'; dlerror: ";
 
 /** `[2025-04-11 10:00:03.123] [error]` of spdlog, `[error    ]` of structlog, `[10:00:01 ERR]` of Serilog. */
 const BRACKETED =
@@ -250,7 +253,7 @@ function levelOf(text: string): Line['level'] {
   if (nccl !== undefined) return nccl === 'INFO' || nccl === 'TRACE' ? 'quiet' : 'error';
   // PyTorch only warns of it, and the process has no CUDA from there on.
   if (text.includes(' CUDA initialization: ')) return 'error';
-  if (STORE_FAILED.test(text)) return 'error';
+  if (STORE_FAILED.test(text) || text.includes(NO_LIBCUDA)) return 'error';
   if (STARTING.test(text)) return 'quiet';
   if (text.includes('Warning: ') && PYTHON_WARNING.test(text)) return 'warning';
   const head = text.slice(0, 100);

@@ -53,7 +53,7 @@ const MEETING =
 const TIMED_OUT = '\\b(?:timed? ?-?out|time-?outs?|deadline)\\b';
 /** Others did not come, or not in time. */
 const NOT_CAME = new RegExp(
-  `${MEETING}.{0,80}${TIMED_OUT}|${TIMED_OUT}.{0,80}${MEETING}|\\b(?:other|all|some|not all) (?:ranks?|peers?|workers?|processes|participants?)\\b.{0,40}\\b(?:join|arriv|reach|respond|regist)|\\b(?:missing|absent|stalled|waiting for) (?:ranks?|peers?|workers?|processes|remainder of ranks)\\b|^(?:[\\w.]{1,80}: )?deadline_exceeded: deadline exceeded`,
+  `${MEETING}.{0,80}${TIMED_OUT}|${TIMED_OUT}.{0,80}${MEETING}|\\b(?:other|all|some|not all) (?:ranks?|peers?|workers?|processes|participants?)\\b.{0,40}\\b(?:join|arriv|reach|respond|regist)|\\b(?:missing|absent|stalled|waiting for) (?:ranks?|peers?|workers?|processes|remainder of ranks)\\b|\\bdeadline_exceeded: deadline exceeded|(?:^|[\\]":] ?)deadline exceeded(?:"|\\W*$)`,
   'i',
 );
 

@@ -2,9 +2,15 @@ import type { JobLog, JobLogEntry } from '../contract/job-log.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type Found, startsAnew, storyOf } from './attempts.ts';
-import { exceptionMeaning, firstErrorMeaning, ownFailure } from './by-words.ts';
+import {
+  exceptionMeaning,
+  firstErrorMeaning,
+  ofItsWords,
+  ownFailure,
+  waitedInVain,
+} from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
-import { type Occurrence, passesOn } from './ending.ts';
+import type { Occurrence } from './ending.ts';
 import {
   givesUp,
   isNested,
@@ -18,6 +24,7 @@ import {
 import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { headed, headsTraceback, saysBelow } from './headings.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
+import { passesOn } from './last-resort.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
 import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
@@ -139,9 +146,18 @@ function foundIn(lines: readonly Line[]) {
         meaning.role === 'report' || (meaning.id === 'crash' && passesOn(text)),
     ) && failures.every(({ text }) => passesOn(text));
   const givenUp = isSilent ? lastWords(lines, lastLines) : quitting(lines, [...beforeOthers]);
-  const found: Found = { occurrences: bounded(occurrences), failures, givenUp, restarts };
+  const found: Found = {
+    ...{ occurrences: bounded(occurrences), givenUp, restarts },
+    failures: failures.filter(failed => !isPassed(failed, lines)),
+  };
   return { found, ordinary, progress };
 }
+
+/** NCCL warns of much that it does without: its processes have met all the same. */
+const OF_NCCL = /\bNCCL WARN\b/;
+const MET = /\bNCCL INFO .*(?:Init COMPLETE|Connected all)\b/;
+const isPassed = ({ text, line }: Occurrence, lines: readonly Line[]): boolean =>
+  OF_NCCL.test(text) && lines.slice(line).some(one => MET.test(one.text));
 
 const ownWords = (line: Line | undefined): Line | undefined =>
   line && { ...line, text: withoutQuoted(line) };
@@ -232,7 +248,7 @@ function meaningOfLine(
   next: () => readonly Line[],
 ): Meaning | undefined {
   if (level === 'quiet' && !mayReport(text)) return undefined;
-  const found = meaningOf(bySignal(text) ?? text, exception);
+  const found = meaningOf(byShell(text) ?? text, exception);
   if (level === 'quiet' && !(found?.role === 'report')) return undefined;
   if (level === 'warning' && (!found || (mayPass(found, next()) && !ENDS_TRYING.test(text)))) {
     return undefined;
@@ -240,8 +256,10 @@ function meaningOfLine(
   const below = () => next().map(one => one.text);
   const own = found?.id === 'launcher-report' ? ownFailure(text, exception) : undefined;
   if (own) return own;
-  if (found) return tellsOfNone(found.id, found.layer, text, below()) ? undefined : found;
-  if (exception === undefined) return undefined;
+  if (found) {
+    return tellsOfNone(found.id, found.layer, text, below()) ? undefined : ofItsWords(found, text);
+  }
+  if (exception === undefined) return level === 'error' ? waitedInVain(text) : undefined;
   const title = `Exception ${plainText(exception, 60)}`;
   // What it says may begin in the line below.
   const words = /:\s*$/.test(text) ? [text, ...below()].join(' ') : text;
@@ -261,10 +279,13 @@ const OF_BUILD = {
 const BY_SHELL =
   /^(?:\S{1,200}: line \d{1,9}: {1,8}\d{1,10} )?(Killed|Terminated|Floating point exception|Bad system call)(?: {2,}|\s*$)/;
 /** The same in words of the table. */
-function bySignal(text: string): string | undefined {
+function byShell(text: string): string | undefined {
+  if (text.endsWith(': not found') && OF_DASH.test(text)) return 'command not found';
   const word = BY_SHELL.exec(text)?.[1];
   return word && (OF_SHELL[word] ?? `${word} (`);
 }
+/** dash: `/bin/sh: 1: torchrun: not found`. */
+const OF_DASH = /^\S{1,200}: \d{1,6}: (?:exec: )?[^\s:]{1,200}: not found$/;
 const OF_SHELL: Readonly<Record<string, string>> = {
   Killed: ' killed ',
   Terminated: 'received sigterm',

@@ -50,6 +50,9 @@ const TEXTS: readonly (readonly [cause: Cause, text: RegExp])[] = [
   // NVIDIA/gpu-operator#564: the kernel's own flags, which an older compiler does not know.
   ['compiler', /Compiler version check failed|unrecognized command[- ]line option/],
   ['compiler', /The kernel was built (?:by|with):? gcc .{0,200} but the current compiler/],
+  // The same script's reload_nvidia_peermem, and the installers of nvidia-fs and GDRCopy.
+  ['peermem-load', /could not insert '?nvidia[_-]peermem|failed to load nvidia-peermem module/],
+  ['helper-load', /could not insert (?:module )?'?(?:nvidia[_-]fs|gdrdrv)/],
   ['module-load', /could not insert '?nvidia/],
   ['module-load', /Unable to load the kernel module '?nvidia/],
   ['build', /Failed to (?:make|build) (?:module|the kernel module|the NVIDIA kernel module)/i],
@@ -65,6 +68,32 @@ const TEXTS: readonly (readonly [cause: Cause, text: RegExp])[] = [
   ],
   // Mellanox/network-operator-init-container, cmd/network-operator-init-container/app/app.go.
   ['network-in-use', /blocking MOFED (?:driver reload|module unload)/],
+  // nvidia-smi, as validations run it; NVML of a container whose devices are gone.
+  ['version-mismatch', /Driver\/library version mismatch/],
+  ['gpus-lost', /(?:initialize NVML|nvml\.Init|nvml init failed).{0,80}\bUnknown Error/i],
+  // cudaErrorSystemNotReady of CUDA's sample, which cuda-validation runs.
+  ['not-initialized', /system not yet initialized/i],
+  // kubernetes-sigs/dra-driver-nvidia-gpu, hack/kubelet-plugin-prestart.sh.
+  ['driver-root', /Has the NVIDIA GPU driver been set up\?/],
+  // NVIDIA/k8s-device-plugin, cmd/config-manager, api/config/v1, cmd/mps-control-daemon and cmd/nvidia-device-plugin.
+  [
+    'configuration',
+    /specified config \S{1,260} does not exist|no configuration files available|no config was set, no default was provided/,
+  ],
+  [
+    'configuration',
+    /unable to (?:load|finalize|validate|parse) (?:config|flags)|invalid MPS configuration|unknown MIG strategy|using (?:MPS requires|--mig-strategy=mixed is not)/,
+  ],
+  ['mps', /error (?:waiting for|checking) MPS daemon|Failed to start MPS daemon/],
+  // NVIDIA/gpu-operator, cmd/nvidia-validator/main.go.
+  [
+    'none-registered',
+    /GPU resources are not (?:yet )?discovered by the node|unable to find any allocatable GPU resource/,
+  ],
+  // NVIDIA/dcgm-exporter, internal/pkg/dcgmprovider/dcgm.go, and go-dcgm's error of before.
+  ['host-engine', /Failed to connect to remote hostengine|connecting to nv-hostengine/i],
+  // Go's net and errno(3): an exporter's port, and that of IMEX.
+  ['address-in-use', /\b(?:bind|listen)\b.{0,160}address already in use/i],
   // NVIDIA/k8s-device-plugin#302, #856, #1469: its runtime gives it no driver.
   ['no-driver', /could not load NVML library|nvml init failed: ERROR_LIBRARY_NOT_FOUND/i],
   ['no-driver', /invalid device discovery strategy|Incompatible (?:platform|strategy) detected/i],

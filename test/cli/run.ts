@@ -47,7 +47,7 @@ export function ioOf(world: World) {
     signal: world.signal ?? new AbortController().signal,
     clock: { nowMs: () => world.nowMs ?? Date.now() },
     program: {
-      plugin: fileURLToPath(new URL('./plugin.ts', import.meta.url)),
+      plugin: fileURLToPath(new URL('./plugin.mjs', import.meta.url)),
       // Only the slow tests start one.
       agent: inject('agent') || '/no-agent.mjs',
       node: process.version,

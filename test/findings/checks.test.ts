@@ -28,10 +28,12 @@ test('every rule is a check, each once; of a well machine only what the cluster 
     'device-taints',
     'dra-driver',
     'expected-gpus',
+    'gpu-registration',
     'gpu-stack',
     'node-conditions',
     'nvsentinel',
     'platform-actions',
+    'pods-not-starting',
     'stack-images',
   ]);
 });

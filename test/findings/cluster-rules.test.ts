@@ -14,53 +14,22 @@ import { missing, present } from '../../src/contract/reading.ts';
 import type { StackLog } from '../../src/contract/stack-log.ts';
 import { domainFindings } from '../../src/findings/rules/compute-domains.ts';
 import { draDriver, taintedDevices } from '../../src/findings/rules/device-taints.ts';
-import { gpuStack } from '../../src/findings/rules/gpu-stack.ts';
 import { nodeConditions } from '../../src/findings/rules/node-conditions.ts';
 import { nvsentinel, platformActions } from '../../src/findings/rules/platform-actions.ts';
 import { countsOfDra } from '../../src/findings/support/gpu-counts.ts';
 import { nextAction } from '../../src/tools/support/next-action.ts';
-import { aContainer, aNode, aPod } from '../fakes/cluster-view.ts';
-
-const part = (
-  of: StackPod['part'],
-  containers: readonly Partial<ClusterContainer>[],
-  changed: Partial<StackPod> = {},
-): StackPod => ({
-  ...aPod({
-    namespace: 'gpu-operator',
-    name: `nvidia-${of.replaceAll(' ', '-')}-x7k2p`,
-    phase: 'Pending',
-    containers: containers.map(one => aContainer({ gpus: {}, state: 'waiting', ...one })),
-  }),
-  part: of,
-  ...changed,
-});
-const runs = (of: StackPod['part']) => part(of, [{ state: 'running' }], { phase: 'Running' });
-/** As GPU Operator's operands look while a part before them is not there. */
-const waitsFor = (of: StackPod['part'], init: string) =>
-  part(of, [
-    { name: init, init: true, state: 'running' },
-    { name: 'main', reason: 'PodInitializing' },
-  ]);
-
-function stackOf(stack: readonly StackPod[], node: Partial<ClusterNode> = {}) {
-  return gpuStack({
-    cluster: {
-      node: present(aNode(node)),
-      pods: present({ namespace: null, total: 20, gpuPods: [], stack, readAt: READ_AT }),
-    },
-  });
-}
-const READ_AT = '2026-03-01T12:00:00Z';
-const ago = (seconds: number) => new Date(Date.parse(READ_AT) - seconds * 1_000).toISOString();
+import { aNode, aPod } from '../fakes/cluster-view.ts';
+import { ago, part, runs, stackOf, waitsFor } from '../fakes/stack.ts';
 
 describe('the GPU stack of a node', () => {
   test('that runs is no finding, and neither is one that comes up', () => {
     expect(stackOf([runs('driver'), runs('device plugin')])).toEqual([]);
-    expect(stackOf([part('DCGM', [{ reason: 'ContainerCreating' }])])).toEqual([]);
+    const fresh = { startedAt: ago(60) };
+    expect(stackOf([part('DCGM', [{ reason: 'ContainerCreating' }], fresh)])).toEqual([]);
     const sidecar = { name: 'istio-proxy', init: true, sidecar: true as const };
     const begins = { name: 'main', reason: 'ContainerCreating' };
-    expect(stackOf([part('DCGM', [{ ...sidecar, state: 'running' }, begins])])).toEqual([]);
+    const meshed = part('DCGM', [{ ...sidecar, state: 'running' }, begins], fresh);
+    expect(stackOf([meshed])).toEqual([]);
     expect(stackOf([part('validator', [{ state: 'terminated' }], { phase: 'Succeeded' })])).toEqual(
       [],
     );
@@ -71,13 +40,13 @@ describe('the GPU stack of a node', () => {
       'a driver image that is not there for this kernel',
       part('driver', [{ name: 'nvidia-driver-ctr', reason: 'ImagePullBackOff' }]),
       'The driver of the node is stuck: container nvidia-driver-ctr ImagePullBackOff',
-      'There is no such driver image',
+      'The tag of a driver image names',
     ],
     [
       'one whose signature the runtime refuses',
       part('driver', [{ name: 'nvidia-driver-ctr', reason: 'SignatureValidationFailed' }]),
-      'The driver of the node is stuck: container nvidia-driver-ctr SignatureValidationFailed',
-      'There is no such driver image',
+      'The driver of the node is stuck: the signature of its image is not accepted',
+      'Check the image’s signature',
     ],
     [
       'an image that is missing beside a sidecar that a mesh put before it',
@@ -527,7 +496,7 @@ describe('the GPU stack of a node', () => {
       'nvidia.com/gpu-driver-upgrade-state',
       'drain-required',
       'info',
-      'The operator is upgrading the driver of this node: drain-required',
+      'The operator is upgrading the driver of this node: it drains the node',
     ],
     ['nvidia.com/gpu-driver-upgrade-state', 'upgrade-done', undefined, undefined],
     [
@@ -540,11 +509,11 @@ describe('the GPU stack of a node', () => {
       'nvidia.com/ofed-driver-upgrade-state',
       'pod-restart-required',
       'info',
-      'The operator is upgrading the network’s driver (DOCA-OFED) of this node: pod-restart-required',
+      'The operator is upgrading the network’s driver (DOCA-OFED) of this node: it starts the driver pod anew',
     ],
     ['nvidia.com/ofed-driver-upgrade-state', 'upgrade-done', undefined, undefined],
   ])('label %s=%s', (key, value, severity, title) => {
-    const [clue] = stackOf([], {
+    const [clue] = stackOf([runs('MIG manager')], {
       labels: { [key]: value, 'nvidia.com/mig.config': 'all-1g.10gb' },
     });
     expect([clue?.severity, clue?.title]).toEqual([severity, title]);

@@ -73,3 +73,18 @@ describe('what src keeps to its entry files and adapters', () => {
     expect(idle).toEqual([]);
   });
 });
+
+/** What test/mutate/stand-in.ts is in the place of vitest. */
+const STAND_IN = ['describe', 'describe.each', 'expect', 'test', 'test.each'];
+
+test('the tests of the findings use of vitest what `npm run mutate` can run', () => {
+  const files = code.filter(file => /^test\/findings\/.*\.test\.ts$/.test(file));
+  expect(files.length).toBeGreaterThan(20);
+  const used = files.flatMap(file => {
+    const source = read(file);
+    const [, imported = ''] = /import \{([^}]*)\} from 'vitest'/.exec(source) ?? [];
+    const called = source.match(/\b(?:describe|test)\.\w+/g) ?? [];
+    return [...imported.split(',').map(name => name.trim()), ...called].filter(Boolean);
+  });
+  expect([...new Set(used)].filter(name => !STAND_IN.includes(name))).toEqual([]);
+});

@@ -10,22 +10,10 @@ import { allPastedTexts } from '../../src/xid/pasted-texts.ts';
 import { run } from '../cli/run.ts';
 import { pageOf } from '../fakes/pages.ts';
 import { terminalPicture } from '../fakes/terminal-picture.ts';
-import { errorSentences } from './error-sentences.ts';
 import { read } from './files.ts';
-import { WHAT_HELPS } from './what-helps.ts';
+import { cell, withSection } from './sections.ts';
 
 /** Pages that come from code. `npm run docs` writes them anew. */
-
-/** The page with what stands between its markers replaced. */
-function withSection(page: string, name: string, text: string): string {
-  const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
-  const from = page.indexOf(begin);
-  const to = page.indexOf(end);
-  if (from === -1 || to < from) throw new Error(`the page has no section ${begin} ... ${end}`);
-  return `${page.slice(0, from + begin.length)}\n${text}\n${page.slice(to)}`;
-}
-
-const cell = (text: string) => text.replaceAll('|', '\\|');
 
 test('docs/triage.svg is the page as a terminal shows it', async () => {
   const coloured = await pageOf('lost-gpu', { colour: true });
@@ -133,43 +121,3 @@ test('docs/commands.md has the help of every command and what some print', async
   ].join('\n');
   await expect(page).toMatchFileSnapshot('../../docs/commands.md');
 });
-
-test('docs/troubleshooting.md has every error that the source can end with, and what to do', async () => {
-  const errors = errorSentences();
-  expect(errors.length).toBeGreaterThan(150);
-  const exits = [...new Set(errors.map(({ exit }) => exit))].sort();
-  const sections = exits.flatMap(exit => [
-    `## Exit code ${exit}: ${MEANING[exit] ?? ''}`,
-    '',
-    '| it says | try |',
-    '| --- | --- |',
-    ...errors
-      .filter(error => error.exit === exit)
-      .map(
-        ({ sentence, hint }) =>
-          `| ${cell(sentence)} | ${cell(hint || (WHAT_HELPS[sentence] ?? ''))} |`,
-      ),
-    '',
-  ]);
-  const page = withSection(read('docs/troubleshooting.md'), 'errors', sections.join('\n'));
-  await expect(page).toMatchFileSnapshot('../../docs/troubleshooting.md');
-});
-
-test('no sentence of docs/troubleshooting.md has the name of a constant in the place of what it says', () => {
-  const said = errorSentences().flatMap(({ sentence, hint }) => [sentence, hint]);
-  // A place is written with hyphens; one that is a constant alone, errorSentences refuses.
-  expect(said.flatMap(text => text.match(/\b[A-Z\d]+_[A-Z\d_]+\b/g) ?? [])).toEqual([]);
-});
-
-test('an error without a try has what helps in what-helps.ts, and no other stands there', () => {
-  const without = errorSentences().filter(({ hint }) => hint === '');
-  expect(without.map(({ sentence }) => sentence).sort()).toEqual(Object.keys(WHAT_HELPS).sort());
-});
-
-const MEANING: Readonly<Record<number, string>> = {
-  1: 'a bug, or nothing to answer with',
-  2: 'the command line or a file is wrong',
-  3: 'the cluster does not answer or does not allow',
-  4: 'no session: the pod, its image or the stream',
-  5: 'some targets failed',
-};

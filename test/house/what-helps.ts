@@ -5,29 +5,24 @@
 export const WHAT_HELPS: Readonly<Record<string, string>> = {
   // The command line or a file.
   '"FILE" cannot be read': 'ls -l FILE: does it exist, may you read it?',
-  '--FLAG WORDS': 'the command with --help shows what the flag takes',
-  '--OF-KUBECTL is refused: OF-KUBECTL':
-    'leave the flag out; the sentence says what takes its place',
   '--as-group, --as-uid and --as-user-extra need --as': 'add --as USER, or leave them out',
   '--as-user-extra "PAIR" is not KEY=VALUE': 'write --as-user-extra KEY=VALUE',
   '--insecure-skip-tls-verify and --certificate-authority exclude each other':
     'leave out the first: a certificate authority is there to be checked against',
   '--link and --write exclude each other':
     '--link prints an address to click, --write changes the file: leave out one',
-  'MADE could not be removed: CAUSE':
+  '"MADE" could not be removed: CAUSE':
     'the file may be cut off: remove it by hand before it is taken for a bundle',
-  'SHOWN was not changed: MESSAGE':
-    'nothing was written; mend what the cause names, or paste what is printed above',
   'TARGET runs on no node': 'kubectl describe TARGET says why none was found for it',
-  'bundle PATH could not be read: CAUSE': 'ls -l PATH: does it exist, may you read it?',
-  'bundle PATH could not be written: CAUSE':
+  'bundle "PATH" could not be read: CAUSE': 'ls -l PATH: does it exist, may you read it?',
+  'bundle "PATH" could not be written: CAUSE':
     '-f with a file in a folder that you may write and that has room',
   'another program is changing it':
     'two programs write the settings at once: close the client, and run it again',
   'it is not UTF-8 text': 'save the file as UTF-8, or paste what is printed above',
   'it is written in a way that cannot be edited without changing more':
     'paste what is printed above',
-  'machine PATH: MESSAGE':
+  'machine "PATH": [PLACE:] MESSAGE':
     'the message names the place in the file; docs/simulation.md has the form',
   'no bundle has a byte FROM here':
     'the bundle was made anew meanwhile: ask for it from the beginning',
@@ -38,14 +33,11 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
     'kubectl gpu-mcp config --help lists them; generic prints what any other needs',
   'there is no tool "NAME"':
     'tools/list names the tools; after an upgrade a client may still hold the old list: restart it',
-  'unexpected argument NAMED': 'the command with --help shows what it takes',
-  'unexpected arguments NAMED': 'the command with --help shows what it takes',
-  'this command needs more words': 'the command with --help shows which',
 
   // The cluster.
   '"TEXT" is not the address of an API server':
     'kubectl config view: `server` is https://HOST:PORT',
-  'DOING: CODE': 'the connection broke: is the network up? Run it again',
+  'DOING: WORDS': 'the connection broke: is the network up? Run it again',
   'DOING: the watch ends at once':
     'a proxy in between ends long answers: ask its admin, or go around it',
   'PROGRAM does not say its version': 'is it the real one? command -v PROGRAM',
@@ -54,24 +46,20 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
     'something other than an API server answers there: a proxy? kubectl get --raw /version',
   'no answer in TIME s':
     'the API server is slow or far: kubectl get --raw /readyz tells; run it again',
-  'pod "NAME" was not found in namespace "NAMESPACE"':
-    'is it the right -n NAMESPACE? kubectl get pods -A | grep NAME',
   'the API server does not speak attach v5':
     '--transport kubectl, which speaks the older protocols too',
   "the API server's answer is too long":
     'a selector (-l), or one node by its name, makes it shorter',
-  'the WHAT FILE cannot be read (CAUSE)':
+  'the WHAT FILE cannot be read (CODE)':
     'the kubeconfig names it: does it exist there, may you read it?',
   'the container cannot be attached to: DETAIL':
     'the kubelet or runtime refused: does kubectl attach of any pod of that node work?',
   'the credential plugin "COMMAND" could not run': 'run it by hand: it says why',
-  'the credential plugin "COMMAND" was not found':
-    'install it, or put its folder on PATH; an AI client starts with a PATH of its own, which config CLIENT --write writes down',
   'the kubeconfig FILE is not YAML: LINE':
     'mend that line; kubectl config view reads the same file',
   'the kubeconfig FILE is not a kubeconfig':
     'it has to be a Config with clusters, contexts and users: is it the right file?',
-  'the watch ended: OBJECT':
+  'the watch ended: MESSAGE':
     'run it again; kubectl get --raw /readyz tells whether the API server is well',
   'there is no PROGRAM on PATH':
     'install it; an AI client starts with a PATH of its own, which config CLIENT --write writes down',
@@ -85,17 +73,11 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
     'the agent says what is wrong with the question; the tool’s schema says what it takes',
   'it is larger than 4 MiB': 'is it a machine file, and no bundle? --from reads bundles',
   'it is not a file': 'a folder or device was named: name a file',
-  'job NAMESPACE/NAME has made no pod in SECONDS s':
+  'job NAMESPACE/NAME has made no pod in 4 s':
     'kubectl describe job says why; --lifetime pod does without a Job',
-  'no answer in time; WORDS': 'the node’s session starts on: ask again in a moment',
+  'no answer in time; its turn had not come': 'name fewer nodes at once, or ask again',
+  'no answer in time; last heard: LAST': 'the node’s session starts on: ask again in a moment',
   'no permission': 'ls -l: the file is not yours to read',
-  'node "NAME" is a virtual one: it runs no privileged pods':
-    'name a node that is a machine: kubectl gpu-mcp nodes',
-  'node "NAME" is not ready since SINCE SILENT WORDS; no pod can start there':
-    'kubectl gpu-mcp nodes shows what the cluster still knows of it; ssh and the BMC are the way in',
-  'node "NAME" runs Windows; only Linux nodes can be read': 'name a Linux node',
-  'the API server SERVER does not answer any more':
-    'is the VPN still up? The pod ends by itself; what is left goes with kubectl gpu-mcp clean',
   'the agent AGENT-FILE could not be started':
     'is the installation whole? npm install it again, or take the executable',
   'the agent on TARGET sent a bundle that does not fit':
@@ -104,8 +86,8 @@ export const WHAT_HELPS: Readonly<Record<string, string>> = {
     'is it the image of this plugin? kubectl gpu-mcp doctor NODE',
   'the agent on TARGET sent an answer to NAME that does not fit':
     'is it the image of this plugin? kubectl gpu-mcp doctor NODE',
-  'the kubelet of NODE refused WHERE: REASON MESSAGE':
-    'the node has no room or does not take it: kubectl describe node NODE',
+  'the node has no directory PATH':
+    'only --profile mounted needs it: leave the flag out, and nothing is mounted',
   'the pods of these nodes are being removed': 'the server is ending: start it again',
   'the session with TARGET is closed':
     'it was ended from this side: the next call starts a new one',

@@ -95,6 +95,41 @@ const LINES = [
     'network-in-use',
     'ERROR\tstorage-over-RDMA module blocking MOFED driver reload\t{"mofedModule": "rdma_cm", "dependents": "nvme_rdma"}',
   ],
+  ['peermem-load', "modprobe: ERROR: could not insert 'nvidia_peermem': Invalid argument"],
+  ['peermem-load', 'failed to load nvidia-peermem module'],
+  ['helper-load', "modprobe: ERROR: could not insert 'nvidia_fs': Unknown symbol in module"],
+  ['helper-load', 'insmod: ERROR: could not insert module gdrdrv.ko: Invalid module format'],
+  ['version-mismatch', 'Failed to initialize NVML: Driver/library version mismatch'],
+  ['gpus-lost', 'E0301 main.go:93] failed to initialize NVML: Unknown Error'],
+  [
+    'not-initialized',
+    'Failed to allocate device vector A (error code system not yet initialized)!',
+  ],
+  [
+    'driver-root',
+    "Check failed. Has the NVIDIA GPU driver been set up? It is expected to be installed under NVIDIA_DRIVER_ROOT (currently set to '/') in the host filesystem.",
+  ],
+  ['configuration', 'E0301 main.go:209] specified config time-slicing-8x does not exist'],
+  [
+    'configuration',
+    'error starting plugins: error getting plugins: unable to load config: unable to parse config file: unmarshal error',
+  ],
+  [
+    'mps',
+    'Failed to start plugin: error waiting for MPS daemon: error checking MPS daemon health: exit status 1',
+  ],
+  [
+    'none-registered',
+    'level=info msg="GPU resources are not yet discovered by the node, retry: 30"',
+  ],
+  [
+    'host-engine',
+    'level=ERROR msg="Failed to connect to remote hostengine" address=localhost:5555',
+  ],
+  [
+    'address-in-use',
+    'level=ERROR msg="Failed to Listen and Server HTTP server." err="listen tcp :9400: bind: address already in use"',
+  ],
 ] as const;
 
 describe('what a part of the GPU stack prints before it ends', () => {

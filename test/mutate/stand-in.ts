@@ -72,20 +72,27 @@ export interface Test {
 /** Every test of the files imported so far. */
 export const tests: Test[] = [];
 
-export const describe = (_name: string, body: () => void): void => body();
+/** Calls with each row of a table, and with a name that tells the row. */
+const each =
+  (table: readonly unknown[], take: (name: string, values: readonly unknown[]) => void) =>
+  (name: string): void => {
+    for (const row of table) {
+      const values = Array.isArray(row) ? row : [row];
+      take(`${name} ${values[0]}`, values);
+    }
+  };
+
+export const describe = Object.assign((_name: string, body: Run): unknown => body(), {
+  each: (table: readonly unknown[]) => (name: string, body: Run) =>
+    each(table, (_, values) => body(...values))(name),
+});
 
 export const test = Object.assign(
   (name: string, run: Run): void => {
     tests.push({ name, run });
   },
   {
-    each:
-      (table: readonly unknown[]) =>
-      (name: string, run: Run): void => {
-        for (const row of table) {
-          const values = Array.isArray(row) ? row : [row];
-          tests.push({ name: `${name} ${values[0]}`, run: () => run(...values) });
-        }
-      },
+    each: (table: readonly unknown[]) => (name: string, run: Run) =>
+      each(table, (own, values) => tests.push({ name: own, run: () => run(...values) }))(name),
   },
 );

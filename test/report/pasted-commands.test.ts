@@ -42,7 +42,7 @@ const LONG = [
 /** All of kubectl's that the simulated incidents and the table of pasted texts print, each up to what follows it. */
 const PRINTED = [
   ...new Set(
-    ['scenarios/__snapshots__/scenarios.test.ts.snap', '../src/xid/pasted-texts.json']
+    ['scenarios/__snapshots__/scenarios.slow.ts.snap', '../src/xid/pasted-texts.json']
       .flatMap(file => readFileSync(`test/${file}`, 'utf8').split('\n'))
       .flatMap(
         line =>

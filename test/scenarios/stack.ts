@@ -5,7 +5,7 @@ import type {
   ComputeDomain,
   StackPod,
 } from '../../src/contract/cluster-view.ts';
-import { present } from '../../src/contract/reading.ts';
+import { missing, present } from '../../src/contract/reading.ts';
 import { aContainer, aPod } from '../fakes/cluster-view.ts';
 import { cluster } from './host.ts';
 import { few } from './machines.ts';
@@ -69,8 +69,10 @@ const labelled = (
   labels: Readonly<Record<string, string>>,
   rule: string,
   verdict: 'warning' | 'healthy',
+  stack: readonly StackPod[] = [],
 ): Scenario => ({
-  ...{ name, truth: verdict === 'healthy' ? 'healthy' : 'configuration', ...given([], { labels }) },
+  ...{ name, truth: verdict === 'healthy' ? 'healthy' : 'configuration' },
+  ...given(stack, { labels }),
   ...{ verdict, findings: [rule] },
 });
 const announced = (name: string, node: Partial<ClusterNode>, of: string): Scenario => ({
@@ -119,6 +121,7 @@ const remark = (name: string, finding: string, ...stack: readonly StackPod[]): S
 });
 
 const MIG = 'nvidia.com/mig.config.state';
+const DEPLOY = 'nvidia.com/gpu.deploy.';
 const UPGRADE = 'nvidia.com/gpu-driver-upgrade-state';
 const OFED = 'nvidia.com/ofed-driver-upgrade-state';
 const PLANNED = 'cloud.google.com/scheduled-maintenance-time';
@@ -274,11 +277,52 @@ export const STACK: readonly Scenario[] = [
     { [MIG]: 'rebooting', 'nvidia.com/mig.config': 'all-1g.10gb' },
     'mig-configuration',
     'healthy',
+    [runs('MIG manager', undefined)],
   ),
   labelled(
     'MIG is being configured, to what is not said',
-    { [MIG]: 'pending' },
+    { [MIG]: 'pending', [`${DEPLOY}device-plugin`]: 'paused-for-mig-change' },
     'mig-configuration',
+    'healthy',
+    [runs('MIG manager', undefined)],
+  ),
+  labelled(
+    'MIG was to be configured, and its manager is gone',
+    { [MIG]: 'pending', [`${DEPLOY}device-plugin`]: 'paused-for-mig-change' },
+    'mig-configuration',
+    'warning',
+  ),
+  labelled(
+    'MIG could not be configured, and the device plugin stays paused',
+    { [MIG]: 'failed', [`${DEPLOY}device-plugin`]: 'paused-for-mig-change' },
+    'mig-configuration',
+    'warning',
+    [runs('MIG manager', undefined)],
+  ),
+  labelled(
+    'MIG is configured, and the device plugin was left paused',
+    { [MIG]: 'success', [`${DEPLOY}device-plugin`]: 'paused-for-mig-change' },
+    'operator-paused',
+    'warning',
+  ),
+  labelled(
+    'a driver manager ended before it took back what it had paused',
+    { [`${DEPLOY}dcgm`]: 'paused-for-driver-upgrade' },
+    'operator-paused',
+    'healthy',
+    [runs('driver', undefined)],
+  ),
+  labelled(
+    'the driver manager works, and the device plugin is paused for that',
+    { [`${DEPLOY}device-plugin`]: 'paused-for-driver-upgrade' },
+    'gpu-stack-stuck',
+    'warning',
+    [waits('driver', 'k8s-driver-manager')],
+  ),
+  labelled(
+    'somebody has switched the operator off for this node: good to know',
+    { [`${DEPLOY}operands`]: 'false' },
+    'operator-switched-off',
     'healthy',
   ),
   labelled(
@@ -375,6 +419,41 @@ export const STACK: readonly Scenario[] = [
       }),
     },
     ['dra-driver-gone'],
+  ),
+  seen(
+    'the device plugin runs and has registered no GPU',
+    { capacity: { 'nvidia.com/gpu': 0 }, allocatable: { 'nvidia.com/gpu': 0 } },
+    {
+      devices: missing('not_found'),
+      pods: present({
+        ...{ namespace: null, total: 9, gpuPods: [] },
+        stack: [runs('device plugin', undefined)],
+      }),
+    },
+    ['no-gpu-registered'],
+  ),
+  seen(
+    'a job’s pod does not start, for the runtime has no handler nvidia',
+    {},
+    {
+      pods: present({
+        ...{ namespace: null, total: 9, stack: [], readAt: '2026-03-01T12:00:00Z' },
+        gpuPods: [
+          aPod({
+            phase: 'Pending',
+            containers: [{ ...UNSTARTED, reason: 'ContainerCreating' }],
+            events: present([
+              {
+                ...{ type: 'Warning', reason: 'FailedCreatePodSandBox', count: 40 },
+                message: 'failed to get sandbox runtime: no runtime for "nvidia" is configured',
+                ...{ lastAt: '2026-03-01T11:59:50Z', from: 'kubelet' },
+              },
+            ]),
+          }),
+        ],
+      }),
+    },
+    ['pod-not-starting:team-a/train-0'],
   ),
   seen(
     'the IMEX daemon of a ComputeDomain is not ready here',

@@ -27,13 +27,17 @@ test('of two equal incidents the more frequent cause is taken, and the study is 
   const found = byPriors([incident(119), incident(79)]);
   expect(found?.incident.root.xid).toBe(79);
   expect(found?.why).toBe(
-    'XID 119 and XID 79 are equally well shown; faults of the GPU itself are more frequent than of its GSP (30.1 % against 4.1 %: Meta, The Llama 3 Herd of Models: 419 interruptions in 54 days on 16,000 H100)',
+    'XID 119 and XID 79 are equally well shown; the GPU itself is more often the cause than its GSP (35.3 % against 4.1 %: Meta, The Llama 3 Herd of Models: 419 interruptions in 54 days on 16,000 H100)',
   );
   expect(decided(incident(48), incident(120))).toBe(48);
+  const nvlink = byPriors([incident(149), incident(95)]);
+  expect(nvlink?.incident.root.xid).toBe(95);
+  expect(nvlink?.why).toContain('38.9 % against 1.7 %: Minder, Table 1');
 });
 
 test('where studies do not agree, or none counts the cause, nothing is decided', () => {
   expect(decided(incident(79), incident(48))).toBeUndefined();
+  // Counted, and no more frequent by far.
   expect(decided(incident(79), incident(74))).toBeUndefined();
   expect(decided(incident(79), incident(null))).toBeUndefined();
   expect(decided(incident(48), incident(94))).toBeUndefined();

@@ -113,6 +113,39 @@ test('the instance by the name that its cloud has for it', async () => {
   expect(wrong.value('Instance ID')).toBeUndefined();
 });
 
+test('a node of GKE is reported through GKE, by the reasons that it takes', async () => {
+  const labels = { 'cloud.google.com/gke-nodepool': 'a3' };
+  const id = 'gce://my-project/us-east5-a/gpu-1';
+  const xid = await ticketFor('ecc-row-remap', 'gcp', id, labels);
+  expect(xid.ticket.to).toMatch(/^kubectl label nodes NODE_NAME cloud.google.com\/fault-behavior=/);
+  expect(xid.value('FAULT_REASON')).toBe('XID');
+  expect(xid.value('Instance')).toBe('gpu-1');
+  const slow = await ticketFor('overheating', 'gcp', id, labels);
+  expect(ticketLines(slow.ticket).join('\n')).toMatch(
+    /FAULT_REASON +________ \(one of XID, PERFORMANCE, SDC, unspecified\)/,
+  );
+});
+
+test('Azure takes the report by the version of its page, with what it asks of remapped rows', async () => {
+  const { ticket, value } = await ticketFor('row-remap-failed', 'azure');
+  expect(ticket.to).toMatch(/api-version=2023-02-01-preview$/);
+  expect(value('additionalProperties.UCE')).toMatch(/^[1-9]\d*$/);
+  expect((await ticketFor('lost-gpu', 'azure')).value('additionalProperties.UCE')).toBeUndefined();
+});
+
+test('where a board says its place in the rack, the ticket does', async () => {
+  const { structured } = await answered(getIncidentReport, {}, instrumentsOf('ecc-row-remap'));
+  const facts = Facts.parse({ ...structured, cluster: {} });
+  const rack = (more: object) =>
+    ticketOf('nvidia', {
+      ...facts,
+      gpus: facts.gpus.map(row => ({ ...row, ...more })),
+    }).fields.find(({ name }) => name.endsWith('place in the rack'))?.value;
+  const platform = { chassisSerial: '1820123', slot: 5, tray: 2, host: 1, moduleId: 3 };
+  expect(rack({ platform })).toBe('chassisSerial 1820123, slot 5, tray 2, host 1, moduleId 3');
+  expect(rack({ platform: undefined })).toBeUndefined();
+});
+
 test('corrected errors stand in it, and of a node without a fault no board does', async () => {
   const { ticket } = await ticketFor('ecc-row-remap', 'nvidia');
   const named = ticket.fields.filter(({ name }) => name.includes('corrected ECC errors'));

@@ -28,9 +28,14 @@ export const Facts = z.looseObject({
   xidsLeftOut: z.int(),
 });
 
-export async function ticketFor(machine: string, format: TicketFormat, providerId?: string) {
+export async function ticketFor(
+  machine: string,
+  format: TicketFormat,
+  providerId?: string,
+  labels: Readonly<Record<string, string>> = {},
+) {
   const alone = await answered(getIncidentReport, { format }, instrumentsOf(machine));
-  const node = present(aNode(providerId === undefined ? {} : { providerId }));
+  const node = present(aNode({ labels, ...(providerId !== undefined && { providerId }) }));
   const { ticket } = Report.parse(alone.joined(aView({ node })).structured);
   const value = (name: string) => ticket.fields.find(field => field.name === name)?.value;
   return { ticket, value };
@@ -54,7 +59,7 @@ export async function holdsWhatWasRead(machine: string): Promise<void> {
     const ticket = ticketOf(format, Facts.parse(report));
     for (const { name, value } of ticket.fields) {
       if (value === undefined || OWN_WORDS.includes(value)) continue;
-      const parts = /remapped rows|recovery action|InfoROM|observed|line|How often/.test(name)
+      const parts = /remapped rows|recovery action|InfoROM|rack|observed|line|How often/.test(name)
         ? value.split(/[ ,;()]+/).filter(part => !OUR_WORDS.includes(part))
         : [value];
       for (const part of parts) expect(known, name).toContain(JSON.stringify(part).slice(1, -1));

@@ -7,6 +7,7 @@ import { xidEntry } from '../../xid/catalogue.ts';
 import { type Clue, nodeClue } from '../clue.ts';
 import { rule } from '../rule.ts';
 import { type LaidTaint, taintsOf } from '../support/device-taint-rules.ts';
+import { GPU_DRIVER } from '../support/dra.ts';
 
 /** A GPU as an answer lists it: enough to say which a device of DRA is, and whether it answers. */
 export interface SeenGpu {
@@ -174,8 +175,6 @@ export const deviceTaints = rule(
         )
       : [],
 );
-
-const GPU_DRIVER = 'gpu.nvidia.com';
 
 /**
  * Devices that are still published though no pod of their driver runs on the node: the API server

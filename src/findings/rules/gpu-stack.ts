@@ -1,6 +1,5 @@
 import type {
   ClusterContainer,
-  ClusterNode,
   ClusterPods,
   ClusterView,
   StackPod,
@@ -10,16 +9,19 @@ import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { known, reasonWords } from '../../contract/reading.ts';
 import {
+  awaitedBy,
   hasRun,
   isInitRunning,
-  partAwaitedBy,
   type StuckPart,
   stuckParts,
 } from '../../contract/stuck-stack.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import { type Clue, nodeClue } from '../clue.ts';
 import { rule } from '../rule.ts';
+import { idleEvidence, idleFor } from '../support/idle-words.ts';
+import { labelClues } from '../support/operator-labels.ts';
 import { STACK_WORDS } from '../support/stack-causes.ts';
+import { imageWords, refusalWords } from '../support/start-words.ts';
 
 /**
  * Where NVIDIA's software on the node is stuck. Its parts wait for each other by init containers
@@ -32,11 +34,9 @@ export const gpuStack = rule(
   ({ cluster }: { readonly cluster?: Pick<ClusterView, 'node' | 'pods'> }) => {
     const node = known(cluster?.node);
     const pods = known(cluster?.pods);
-    const stack = pods?.stack ?? [];
-    return [
-      ...stuckPart(pods),
-      ...(node ? [...migState(node, stack), ...upgradeStates(node, stack)] : []),
-    ];
+    // Who may not list all pods does not see those of the operator.
+    const stack = pods?.namespace === null ? pods.stack : undefined;
+    return [...stuckPart(pods), ...(node ? labelClues(node, stack) : [])];
   },
 );
 
@@ -48,35 +48,38 @@ const NEEDED: readonly StackPod['part'][] = [
   'driver',
   'container toolkit',
   'validator',
+  'MPS control daemon',
   'device plugin',
   'DRA driver',
   'MIG manager',
+  'vGPU device manager',
 ];
+
+const isNeeded = ({ pod, helper }: StuckPart): boolean =>
+  !pod.isClaim && !helper?.isOptional && NEEDED.includes(pod.part);
 
 function stuckPart(pods: ClusterPods | undefined): readonly Clue[] {
   const parts = stuckParts(pods);
   const [first, ...others] = parts;
   if (!first) return [];
-  const isNeeded = parts.some(({ pod }) => !pod.isClaim && NEEDED.includes(pod.part));
-  const { pod, container } = first;
-  const cause = wordsOf(pod);
-  const why = container ? stateOf(container, first) : pod.reason || pod.phase;
+  const { pod, idle } = first;
+  const events = idle && pod.events;
   return [
     nodeClue(STACK_STUCK, {
-      severity: isNeeded ? 'warning' : 'info',
+      severity: parts.some(isNeeded) ? 'warning' : 'info',
       component: 'kubernetes',
       blame: 'configuration',
-      ...(pod.isClaim
-        ? claimed(first)
-        : {
-            title: `The ${pod.part} of the node is stuck: ${cause?.is ?? plainText(why, 120)}`,
-            action: 'fix_configuration',
-            advice: cause?.advice ?? adviceFor(first),
-            confidence: cause || container?.state === 'waiting' ? 'high' : 'medium',
-            wouldChange: 'A part that has just been started and still comes up.',
-          }),
-      evidence: [evidenceOf(first), ...logEvidence(first), ...waitEvidence(pod, others)],
+      ...(pod.isClaim ? claimed(first) : toldOf(first)),
+      evidence: [
+        evidenceOf(first),
+        ...(idle ? idleEvidence(pod, idle) : []),
+        ...logEvidence(first),
+        ...waitEvidence(pod, others),
+      ],
       counterEvidence: [
+        ...(events && !events.ok
+          ? [`its events were not read: ${reasonWords(events.reason)}`]
+          : []),
         ...(pod.log && !pod.log.ok ? [`its log was not read: ${reasonWords(pod.log.reason)}`] : []),
         ...(known(pod.log)?.newestUnread
           ? ['the last lines of its log are too long to be read']
@@ -85,6 +88,35 @@ function stuckPart(pods: ClusterPods | undefined): readonly Clue[] {
     }),
   ];
 }
+
+/** What it is stuck for, and what is to be done, as far as something that was read tells it. */
+function toldOf(part: StuckPart) {
+  const { pod, container, helper, idle } = part;
+  const name = helper ? `${capital(helper.name)} beside the ${pod.part}` : `The ${pod.part}`;
+  const cause = wordsOf(part);
+  const image = container && imageWords(container);
+  const why = (cause ?? image)?.is || plainText(whyOf(part), 120);
+  const isShown = cause !== undefined || (!idle && container?.state === 'waiting');
+  return {
+    title: `${name} of the node is stuck: ${why}`,
+    action: 'fix_configuration',
+    advice: [
+      ...(helper ? [helper.lacks] : []),
+      (cause ?? image)?.advice ?? adviceFor(part),
+      ...(image && !cause && !helper && pod.part === 'driver' ? [DRIVER_TAG] : []),
+    ].join(' '),
+    confidence: isShown ? 'high' : 'medium',
+    wouldChange: idle
+      ? 'An image that is still being pulled, or a kubelet that is not at work.'
+      : 'A part that has just been started and still comes up.',
+  } as const;
+}
+
+/** NVIDIA/gpu-operator, internal/image and the driver's documentation. */
+const DRIVER_TAG =
+  'The tag of a driver image names driver version, OS and, precompiled, the kernel of the node: choose a version that is published for them.';
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** Nothing is to be done on a node for what anybody who may create a pod can claim. */
 const claimed = ({ pod }: StuckPart) =>
@@ -97,18 +129,34 @@ const claimed = ({ pod }: StuckPart) =>
     wouldChange: 'A part of an operator that is given nothing of the node.',
   }) as const;
 
+/** Who waits is well again once this one is; who is stuck for itself has a cause of its own. */
 function waitEvidence(pod: StackPod, others: readonly StuckPart[]): Evidence[] {
-  const parts = others.filter(other => !other.pod.isClaim).map(other => other.pod.part);
-  const waiting = [...new Set(parts)].filter(part => part !== pod.part);
-  return waiting.length > 0
-    ? [{ what: `wait behind it: ${waiting.join(', ')}`, source: 'pods of the node' }]
-    : [];
+  const own = others.filter(other => !other.pod.isClaim && other.pod.part !== pod.part);
+  const told = (words: string, parts: readonly StuckPart[]): Evidence[] =>
+    parts.length === 0
+      ? []
+      : [
+          {
+            what: `${words}: ${[...new Set(parts.map(other => other.pod.part))].join(', ')}`,
+            source: 'pods of the node',
+          },
+        ];
+  const { waits = [], fails = [] } = Object.groupBy(own, other =>
+    awaitedBy(other) === undefined ? 'fails' : 'waits',
+  );
+  return [...told('wait behind it', waits), ...told('stuck as well', fails)];
 }
 
-/** What its own log gives as the cause. */
-const wordsOf = ({ log }: StackPod) => {
+/** What its own log gives as the cause, or the kubelet of one of which nothing begins. */
+const wordsOf = ({ pod: { log }, idle }: StuckPart) => {
   const cause = known(log)?.cause;
-  return cause && STACK_WORDS[cause];
+  return (cause && STACK_WORDS[cause]) ?? (idle?.refusal && refusalWords(idle.refusal));
+};
+
+const whyOf = (part: StuckPart): string => {
+  const { pod, container, idle } = part;
+  if (idle) return idleFor(pod, idle);
+  return container ? stateOf(container, part) : pod.reason || pod.phase;
 };
 
 /** `container nvidia-driver-ctr CrashLoopBackOff, exit code 1`, and what the runtime says of it. */
@@ -123,18 +171,22 @@ function stateOf(container: ClusterContainer, { loops }: Pick<StuckPart, 'loops'
   const doing = goesOn ? waits : 'runs again after its end';
   return [
     `${init ? 'init container' : 'container'} ${name} ${state === 'running' ? doing : reason || 'has ended'}`,
+    ...(exit && KILLED.test(exit.reason) && exit.reason !== reason ? [exit.reason] : []),
     ...(exit && exit.exitCode !== 0 ? [`exit code ${exit.exitCode}`] : []),
     ...(words ? [words] : []),
   ].join(', ');
 }
 
+/** Reasons of an end that say more than its exit code. */
+const KILLED = /^OOMKilled$/;
+
 function evidenceOf(part: StuckPart): Evidence {
-  const { pod, container } = part;
+  const { pod, container, idle } = part;
   const name = `${plainText(pod.namespace, 63)}/${plainText(pod.name, 253)}`;
   const restarts = container && container.restarts > 0 ? `, ${container.restarts} restarts` : '';
-  const why = container ? stateOf(container, part) : `${pod.phase} ${pod.reason}`;
+  const why = container || idle ? whyOf(part) : `${pod.phase} ${pod.reason}`;
   return {
-    what: `pod ${name}: ${plainText(why, 250)}${restarts}`,
+    what: `pod ${name}: ${plainText(why, 400)}${restarts}`,
     source: 'status of the pod',
     ...optional({ time: container?.startedAt }),
     command: commandFor(pod, container),
@@ -180,18 +232,19 @@ const DEPLOYED: Readonly<Partial<Record<StackPod['part'], string>>> = {
     'a NicClusterPolicy is to deploy it (ofedDriver); with a driver of the host, set driver.rdma.useHostMofed in the ClusterPolicy',
 };
 
-function adviceFor({ pod, container, loops }: StuckPart): string {
+function adviceFor(stuck: StuckPart): string {
+  const { pod, container, loops, idle } = stuck;
+  if (idle) {
+    return idle.refusal
+      ? 'Look at the events of the pod: the last one says what is refused.'
+      : 'Look at the events of the pod: an image that is being pulled has one, and what is refused another.';
+  }
   // Between its runs the kubelet says of a container that the runtime cannot start only that it waits.
   const reasons = [container, container?.ended, container?.endedBefore];
   const reason = reasons.map(each => each?.reason).join(' ');
-  if (IMAGE.test(reason)) {
-    return pod.part === 'driver'
-      ? 'There is no such driver image: its tag names driver version, kernel and OS of the node. Choose a version that is published for them, or check the pull secret.'
-      : 'Check the tag, the registry and the pull secret of its image.';
-  }
   const goesOn = container?.state === 'running' && !loops;
   if (goesOn && isInitRunning(container)) {
-    const part = partAwaitedBy(container);
+    const part = awaitedBy(stuck);
     return (
       HOLDS[container.name] ??
       (part
@@ -202,124 +255,13 @@ function adviceFor({ pod, container, loops }: StuckPart): string {
   if (/CreateContainer|RunContainer|ContainerCannotRun|StartError/.test(reason)) {
     return 'The runtime could not start it: mostly the runtime class nvidia or its hook is not set up on the node. See the container toolkit.';
   }
-  if (pod.part === 'driver' && container && !goesOn) {
+  if (/OOMKilled/.test(reason)) {
+    return 'Raise the memory limit of that container: the kernel ends it for that.';
+  }
+  if (pod.part === 'driver' && container && !stuck.helper && !goesOn) {
     return 'Read the log of its driver container: mostly a kernel without headers, nouveau or another driver that is loaded, or Secure Boot with an unsigned module.';
   }
   return container
     ? 'Read the log of that container; delete the pod once its cause is gone, so that it begins anew.'
     : 'Look at the events of the pod; delete it once its cause is gone, so that it begins anew.';
 }
-
-/** Why the kubelet could not get an image: pkg/kubelet/images/types.go, and the runtimes' own words. */
-const IMAGE = /Image(?:Pull|Inspect)|ErrImage|InvalidImage|RegistryUnavailable|SignatureValidation/;
-
-const MIG_STATE = 'nvidia.com/mig.config.state';
-const MIG_CONFIG = 'nvidia.com/mig.config';
-
-/** The label of the MIG manager: success, pending, rebooting, failed. */
-function migState(node: ClusterNode, stack: readonly StackPod[]): readonly Clue[] {
-  const state = node.labels[MIG_STATE];
-  if (state === undefined || state === 'success') return [];
-  const wanted = plainText(node.labels[MIG_CONFIG] ?? 'a configuration', 64);
-  const wouldChange = 'A MIG manager that is gone leaves a stale label behind.';
-  return [
-    state === 'failed'
-      ? stateClue(node, MIG_STATE, {
-          ...{ rule: 'mig-configuration', hasFailed: true, wouldChange },
-          told: podOf(stack, 'MIG manager'),
-          title: `MIG could not be set to ${wanted}`,
-          advice:
-            'Read the log of the MIG manager on this node: mostly a process still holds a GPU, or the profile does not fit its product.',
-        })
-      : stateClue(node, MIG_STATE, {
-          ...{ rule: 'mig-configuration', hasFailed: false, wouldChange },
-          title: `MIG is being set to ${wanted}: ${plainText(state, 32)}`,
-          advice: 'Pods get no GPU of this node until it is done.',
-        }),
-  ];
-}
-
-/** The labels of the upgrade controllers of GPU Operator and Network Operator (NVIDIA/k8s-operator-libs). */
-const UPGRADES: readonly {
-  readonly key: string;
-  readonly rule: string;
-  readonly part: StackPod['part'];
-  readonly what: string;
-}[] = [
-  {
-    ...{ key: 'nvidia.com/gpu-driver-upgrade-state', rule: 'driver-upgrade' },
-    ...{ part: 'driver', what: 'the driver' },
-  },
-  {
-    ...{ key: 'nvidia.com/ofed-driver-upgrade-state', rule: 'network-driver-upgrade' },
-    ...{ part: 'network operator', what: 'the network’s driver (DOCA-OFED)' },
-  },
-];
-
-const upgradeStates = (node: ClusterNode, stack: readonly StackPod[]): readonly Clue[] =>
-  UPGRADES.flatMap(({ key, rule: name, part, what }) => {
-    const state = node.labels[key];
-    if (state === undefined || state === '' || state === 'upgrade-done') return [];
-    return [
-      state === 'upgrade-failed'
-        ? stateClue(node, key, {
-            ...{ rule: name, hasFailed: true },
-            told: podOf(stack, part),
-            title: `The operator could not upgrade ${what} of this node`,
-            advice:
-              'Read the log of the driver pod of this node, and the events of the operator; set the label to upgrade-required to begin anew.',
-          })
-        : stateClue(node, key, {
-            ...{ rule: name, hasFailed: false },
-            title: `The operator is upgrading ${what} of this node: ${plainText(state, 48)}`,
-            advice:
-              'Wait for it before you act: it cordons, drains and restarts the driver by itself.',
-          }),
-    ];
-  });
-
-/** The pod of this part that is there, as evidence of where its log is. */
-function podOf(stack: readonly StackPod[], part: StackPod['part']): Evidence[] {
-  const pod = stack.find(each => each.part === part && !each.deleting && !each.isClaim);
-  if (!pod) return [];
-  const container = pod.containers.find(each => !each.init && hasRun(each));
-  return [
-    {
-      what: `pod ${plainText(pod.namespace, 63)}/${plainText(pod.name, 253)} is ${pod.phase}`,
-      source: 'pods of the node',
-      command: commandFor(pod, container),
-    },
-  ];
-}
-
-/** What a controller notes in a label of the node: that it could not do something, or still does it. */
-const stateClue = (
-  node: ClusterNode,
-  key: string,
-  {
-    rule: name,
-    hasFailed,
-    told = [],
-    ...words
-  }: Pick<Clue, 'title' | 'advice' | 'wouldChange'> & {
-    readonly rule: string;
-    readonly hasFailed: boolean;
-    readonly told?: readonly Evidence[];
-  },
-): Clue =>
-  nodeClue(name, {
-    ...words,
-    severity: hasFailed ? 'warning' : 'info',
-    component: 'kubernetes',
-    action: hasFailed ? 'fix_configuration' : 'watch',
-    blame: 'configuration',
-    confidence: 'high',
-    evidence: [
-      {
-        what: `${key}=${node.labels[key]}`,
-        source: 'labels of the node',
-        command: shell`kubectl get node ${node.name} --show-labels`,
-      },
-      ...told,
-    ],
-  });

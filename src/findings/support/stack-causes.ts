@@ -38,11 +38,11 @@ export const STACK_WORDS: Readonly<Record<(typeof STACK_CAUSES)[number], Words>>
   },
   compiler: {
     is: 'its compiler is not that of the kernel',
-    advice: 'Choose a driver image with the compiler of the kernel, or a precompiled one.',
+    advice: 'Choose an image with the compiler of the kernel, or a precompiled one.',
   },
   build: {
     is: 'its module does not build for this kernel',
-    advice: 'Choose a driver version that supports the kernel of the node, or another kernel.',
+    advice: 'Choose a version of it that supports the kernel of the node, or another kernel.',
   },
   'module-load': {
     is: 'the kernel does not load its module',
@@ -68,5 +68,60 @@ export const STACK_WORDS: Readonly<Record<(typeof STACK_CAUSES)[number], Words>>
     is: 'the network’s driver that is loaded is in use and cannot be replaced',
     advice:
       'End the programs that hold it (fuser -v /dev/infiniband/*), and have the modules on top of it unloaded: UNLOAD_STORAGE_MODULES and UNLOAD_THIRD_PARTY_RDMA_MODULES in ofedDriver.env of the NicClusterPolicy.',
+  },
+  'peermem-load': {
+    is: 'the kernel does not load nvidia_peermem',
+    advice:
+      'It needs the RDMA modules of DOCA-OFED, loaded before it. With the open kernel module do without it: RDMA takes GPU memory by dma-buf there.',
+  },
+  'helper-load': {
+    is: 'the kernel does not load its module',
+    advice:
+      'Compare with what the kernel says at that moment (dmesg): a module of another kernel, or of another driver.',
+  },
+  'version-mismatch': {
+    is: 'library and kernel module of the driver are of different versions',
+    advice:
+      'Drain the node and reboot it, or unload the old module: an upgrade has replaced the files and not what is loaded.',
+  },
+  'gpus-lost': {
+    is: 'NVML answers it “Unknown Error”, as in a container that has lost its devices',
+    advice:
+      'Delete the pod, so that it is created anew. A systemctl daemon-reload takes devices from containers (NVIDIA/nvidia-container-toolkit#48).',
+  },
+  'not-initialized': {
+    is: 'CUDA finds the GPUs not ready, as before Fabric Manager has set up NVLink',
+    advice:
+      'On a machine with NVSwitch look at Fabric Manager: whether it runs, and whether it is of the version of the driver. The findings of this node on fabric and daemons say what was read.',
+  },
+  'driver-root': {
+    is: 'it finds no driver under the root that it is given',
+    advice:
+      'Set nvidiaDriverRoot of its chart to where the driver is: /run/nvidia/driver of GPU Operator, / of a driver of the host; if that is right, the driver is not there yet.',
+  },
+  configuration: {
+    is: 'its configuration is none that it can use',
+    advice:
+      'Compare the label nvidia.com/device-plugin.config of this node with the entries of the ConfigMap that devicePlugin.config of the ClusterPolicy (config of the chart) names, and that entry with what the line says.',
+  },
+  mps: {
+    is: 'the MPS control daemon does not serve it',
+    advice:
+      'Look at the pod of the MPS control daemon on this node: without it no GPU that is shared by MPS is registered.',
+  },
+  'none-registered': {
+    is: 'the node offers no GPU: the device plugin has registered none',
+    advice:
+      'Look at the device plugin of this node: that it runs, which strategy and configuration it has, and what its log says of devices.',
+  },
+  'host-engine': {
+    is: 'the DCGM host engine that it is to ask does not answer',
+    advice:
+      'Look at the pod nvidia-dcgm of this node, or at nv-hostengine of the host, and at the address that DCGM_REMOTE_HOSTENGINE_INFO gives.',
+  },
+  'address-in-use': {
+    is: 'another program of the node has its port',
+    advice:
+      'Find that program (ss -ltnp): a second exporter, or a daemon that also runs on the host, as nvidia-imex.',
   },
 };

@@ -47,7 +47,7 @@ const XidLine = z
 
 /** What a vendor asks for besides the report itself; run on the node, as root. */
 const COMMANDS = [
-  'nvidia-bug-report.sh --extra-system-data  (as root on the node, before any reset or reboot)',
+  'nvidia-bug-report.sh --extra-system-data  (as root on the node, before any reset or reboot; of Blackwell and newer only with NVIDIA MFT installed does it read the links)',
   'nvidia-bug-report.sh --safe-mode  (where the first one hangs)',
   'nvidia-smi -q; nvidia-smi nvlink -e',
   'dcgmi diag -r 3  (on a drained node: it loads the GPUs)',

@@ -17,9 +17,11 @@ import { hitsByCluster } from '../../findings/remedy.ts';
 import { domainFindings, type OwnClique } from '../../findings/rules/compute-domains.ts';
 import { draDriver, taintedDevices } from '../../findings/rules/device-taints.ts';
 import { missingGpus } from '../../findings/rules/expected-gpus.ts';
+import { noneRegistered } from '../../findings/rules/gpu-registration.ts';
 import { gpuStack, STACK_STUCK } from '../../findings/rules/gpu-stack.ts';
 import { nodeConditions } from '../../findings/rules/node-conditions.ts';
 import { nvsentinel, platformActions } from '../../findings/rules/platform-actions.ts';
+import { podsNotStarting } from '../../findings/rules/pods-not-starting.ts';
 import { stackImages } from '../../findings/rules/stack-versions.ts';
 import { countsOfCluster, countsOfDra } from '../../findings/support/gpu-counts.ts';
 import type { GpuRow } from './gpu-rows.ts';
@@ -134,6 +136,12 @@ function toldBy(
     }),
     ...unlessUnread('gpu-stack', stack, [stackOf(view), view.node]),
     ...unlessUnread(
+      'gpu-registration',
+      noneRegistered(view, { nvml: layers.nvml, kubelet: layers.kubeletAllocatable }),
+      [view.node, stackOf(view), view.devices && isThere(view.devices)],
+    ),
+    ...unlessUnread('pods-not-starting', podsNotStarting({ cluster: view }), [view.pods]),
+    ...unlessUnread(
       'stack-images',
       stackImages({ cluster: view, host: { moduleVersion: loaded } }),
       [stackOf(view), loaded],
@@ -195,6 +203,10 @@ const unlessUnread = (
   clues: readonly Clue[],
   parts: readonly (Reading<unknown> | undefined)[],
 ) => (clues.length === 0 && parts.some(part => part?.ok === false) ? {} : { [name]: clues });
+
+/** A cluster without DRA has none to be read. */
+const isThere = (devices: Reading<unknown>): Reading<unknown> =>
+  !devices.ok && devices.reason === 'not_found' ? present([]) : devices;
 
 /** The pods of NVIDIA's software: who may not list all pods, and an older bundle, does not see them. */
 const stackOf = ({ pods }: ClusterView): Reading<unknown> =>

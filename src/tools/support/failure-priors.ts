@@ -1,39 +1,14 @@
 import type { Incident } from '../../xid/events.ts';
 import { OF_THE_MACHINE } from './failure-facts.ts';
+import { moreFrequent, type Part } from './priors.ts';
 
-/** What of a GPU an incident is of, as published studies count causes. */
-type Part = 'the GPU itself' | 'its memory' | 'its GSP';
-
-/** By the root's number in NVIDIA's XID catalogue; others have no share in any study here. */
+/** By the root's number in NVIDIA's XID catalogue; others have no share in any study. */
 const PART_OF: ReadonlyMap<number, Part> = new Map([
   ...[54, 62, 79].map(xid => [xid, 'the GPU itself'] as const),
   ...[48, 63, 64, 92, 94, 95, 140, 171, 172].map(xid => [xid, 'its memory'] as const),
   ...[119, 120].map(xid => [xid, 'its GSP'] as const),
+  ...[74, 144, 145, 146, 147, 148, 149, 150].map(xid => [xid, 'its NVLinks'] as const),
 ]);
-
-/**
- * Shares of what interrupted jobs or broke machines, in percent. A study says nothing of a part that
- * it does not count.
- */
-const STUDIES: readonly { readonly source: string; readonly percent: ReadonlyMap<Part, number> }[] =
-  [
-    {
-      source: 'Meta, The Llama 3 Herd of Models: 419 interruptions in 54 days on 16,000 H100',
-      percent: new Map([
-        ['the GPU itself', 30.1],
-        ['its memory', 17.2],
-        ['its GSP', 4.1],
-      ]),
-    },
-    {
-      // 5 GPUs lost and 60 double-bit errors among 298 faults of hardware.
-      source: 'InfiniteHBD, 298 faults of 348 days on 400 servers, its fault_trace.json',
-      percent: new Map([
-        ['the GPU itself', 1.7],
-        ['its memory', 20.1],
-      ]),
-    },
-  ];
 
 /**
  * Of incidents that are equally well shown, the one whose cause is more frequent in every study that
@@ -46,22 +21,13 @@ export function byPriors(
   if (!first || !OF_THE_MACHINE.includes(first.blame)) return undefined;
   const rivals = incidents.slice(1).filter(other => isEqual(first, other));
   const [rival] = rivals;
-  const parts = [first, ...rivals].map(partOf);
-  if (!rival || parts.includes(undefined) || rivals.length > 1) return undefined;
-  const [a, b] = parts;
-  if (a === undefined || b === undefined || a === b) return undefined;
-  const counting = STUDIES.flatMap(({ source, percent }) => {
-    const [ofA, ofB] = [percent.get(a), percent.get(b)];
-    return ofA === undefined || ofB === undefined ? [] : [{ source, ofA, ofB }];
-  });
-  const [study] = counting;
-  if (!study) return undefined;
-  const isA = study.ofA > study.ofB;
-  if (counting.some(({ ofA, ofB }) => ofA > ofB !== isA)) return undefined;
-  const [more, less] = isA ? [study.ofA, study.ofB] : [study.ofB, study.ofA];
+  if (!rival || rivals.length > 1) return undefined;
+  const [a, b] = [partOf(first), partOf(rival)];
+  const found = a !== undefined && b !== undefined ? moreFrequent(a, b) : undefined;
+  if (!found) return undefined;
   return {
-    incident: isA ? first : rival,
-    why: `${first.title} and ${rival.title} are equally well shown; faults of ${isA ? a : b} are more frequent than of ${isA ? b : a} (${more} % against ${less} %: ${study.source})`,
+    incident: found.part === a ? first : rival,
+    why: `${first.title} and ${rival.title} are equally well shown; ${found.why}`,
   };
 }
 

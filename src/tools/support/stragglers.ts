@@ -8,12 +8,14 @@ import { nicRemarks, nicSuspects, pathSuspects } from './nic-suspects.ts';
 import {
   busyOf,
   CAUSES,
+  type Cause,
   gpuSuspects,
   type JobGpu,
   type LookedAt,
   powerShare,
   type Suspect,
 } from './pace-suspects.ts';
+import { moreFrequent } from './priors.ts';
 import { plural } from './wording.ts';
 
 const Straggler = z.strictObject({
@@ -84,8 +86,9 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
     own.filter(({ cause }) => isHeldUp || !('ofLink' in CAUSES[cause])),
     job,
   );
+  const prior = byPriors(strong);
   const [first, ...more] = [
-    () => strong,
+    () => prior?.suspects ?? strong,
     () => unequal(job),
     () => (isHeldUp ? pathSuspects(looks) : []),
   ].reduce<readonly Suspect[]>((found, next) => (found.length > 0 ? found : next()), []);
@@ -105,6 +108,7 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
   const text = [
     ...stragglers.slice(0, STRAGGLERS_TOLD).map(({ reading }) => reading),
     ...(left > 0 ? [`and ${left} more like these`] : []),
+    ...(prior ? [prior.why] : []),
     ...beside,
   ].join('; ');
   return { ...size, kind: 'straggler', stragglers, text, fault, confidence, action, advice };
@@ -173,6 +177,24 @@ function inFavour(suspects: readonly Suspect[], { gpus, nodes }: Job): readonly 
       seen.add(which);
       return true;
     });
+}
+
+const COMPUTATION: readonly Cause[] = ['SM clock', 'memory clock'];
+const COMMUNICATION: readonly Cause[] = ['NVLink', 'network'];
+
+/** Of a slow GPU and a slow link that are equally well shown the link goes first, and the study is named. */
+function byPriors(
+  suspects: readonly Suspect[],
+): { readonly suspects: readonly Suspect[]; readonly why: string } | undefined {
+  const [first] = suspects;
+  const links = suspects.filter(({ cause }) => COMMUNICATION.includes(cause));
+  const [link] = links;
+  if (!first || !link || !COMPUTATION.includes(first.cause)) return undefined;
+  if (CAUSES[first.cause].confidence !== CAUSES[link.cause].confidence) return undefined;
+  const found = moreFrequent('slow communication', 'slow computation');
+  return found?.part === 'slow communication'
+    ? { suspects: [...links, ...suspects.filter(each => !links.includes(each))], why: found.why }
+    : undefined;
 }
 
 const areOfOneNode = (few: readonly { readonly node: string }[], nodes: number): boolean =>

@@ -47,13 +47,18 @@ interface Known {
  *
  * NVIDIA: GPU Debug Guidelines, Initial Incident Report, and RMA Process, docs.nvidia.com/deploy. Azure:
  * Report node health by using Guest Health Reporting, github.com/MicrosoftDocs/azure-compute-docs.
- * Google: gcloud compute instances report-host-as-faulty, cloud.google.com/sdk/gcloud/reference. AWS has
- * no form of its own for GPUs: what its page on XID errors looks at, repost.aws/knowledge-center/ec2-linux-troubleshoot-xid-errors.
+ * Google: gcloud compute instances report-host-as-faulty, cloud.google.com/sdk/gcloud/reference; a node of GKE is
+ * reported by a label, Manage AI-optimized GKE clusters, docs.cloud.google.com/ai-hypercomputer. AWS has
+ * no form of its own for GPUs: what its page on XID errors looks at, repost.aws/knowledge-center/ec2-linux-troubleshoot-xid-errors,
+ * and the reasons that EC2's ReportInstanceStatus takes.
  */
 export function ticketOf(format: TicketFormat, facts: Known): Ticket {
-  const { to, fields } = FORMS[format];
+  const { to, fields } = formOf(format, facts);
   return { format, to, fields: fields(facts) };
 }
+
+const formOf = (format: TicketFormat, facts: Known): Form =>
+  format === 'gcp' && isOfGke(facts) ? gke : FORMS[format];
 
 interface Form {
   readonly to: string;
@@ -78,6 +83,7 @@ const nvidia: Form = {
     field('Operating system', facts.host.os),
     field('Kernel', facts.host.kernel),
     field('Server model'),
+    field('Server serial number'),
     field('Seen on other systems, how many'),
     field('How often', howOften(facts)),
     field('What changed before (driver, system, application)'),
@@ -107,17 +113,22 @@ const aws: Form = {
       field('Rebooted, and whether it came back'),
       field('Stopped and started, and whether it came back'),
       field('nvidia-bug-report.log.gz attached'),
+      field('aws ec2 report-instance-status --status impaired --reason-codes', undefined, [
+        ...['unresponsive', 'instance-stuck-in-state', 'performance-network', 'performance-other'],
+        'other',
+      ]),
     ];
   },
 };
 
 const azure: Form = {
-  to: 'PUT https://management.azure.com/subscriptions/{subscriptionId}/providers/Microsoft.Impact/workloadImpacts/{impactName}?api-version=2025-01-01-preview',
+  to: 'PUT https://management.azure.com/subscriptions/{subscriptionId}/providers/Microsoft.Impact/workloadImpacts/{impactName}?api-version=2023-02-01-preview',
   fields: facts => {
     const [board] = boards(facts);
     // cloud-provider-azure, pkg/provider/azure_wrap.go and its tests: azure:// and the resource's id.
     const resource = /^azure:\/\/(\/subscriptions\/.+)$/.exec(facts.cluster.node?.providerId ?? '');
-    const own = (name: string, value?: string) => field(`additionalProperties.${name}`, value);
+    const own = (name: string, value?: string, choices?: readonly string[]) =>
+      field(`additionalProperties.${name}`, value, choices);
     return [
       field('startDateTime', began(facts)),
       field('impactCategory', azureCategory(facts), AZURE_CATEGORIES),
@@ -130,9 +141,21 @@ const azure: Form = {
       own('SerialNumber', textOf(board?.serial)),
       own('ModelNumber', board?.boardPartNumber),
       own('Location', board?.pci),
+      // Only for categories of Investigate.
+      own('CollectTelemetry', undefined, ['0', '1']),
+      // Of a GPU that has remapped rows Azure asks for its uncorrectable errors.
+      own('UCE', uncorrectableRemaps(board)),
     ];
   },
 };
+
+/** Rows that were remapped for uncorrectable errors, where there are any. */
+function uncorrectableRemaps(board: GpuRow | undefined): string | undefined {
+  const rows = RemappedRows.safeParse(board?.remappedRows);
+  return rows.success && rows.data.uncorrected > 0 ? String(rows.data.uncorrected) : undefined;
+}
+
+const RemappedRows = z.looseObject({ uncorrected: z.number() });
 
 const GCP_BEHAVIORS = [
   'UNRECOVERABLE_GPU_ERROR',
@@ -142,16 +165,48 @@ const GCP_BEHAVIORS = [
   'BEHAVIOR_UNSPECIFIED',
 ] as const;
 
+/** cloud-provider-gcp, providers/gce/gce_util.go, splitProviderID: gce://PROJECT/ZONE/INSTANCE. */
+function instanceOfGoogle({ cluster }: Known) {
+  const [, project, zone, instance] =
+    /^gce:\/\/([^/]+)\/([^/]+)\/([^/]+)$/.exec(cluster.node?.providerId ?? '') ?? [];
+  return { project, zone, instance };
+}
+
+const isOfGke = ({ cluster }: Known): boolean =>
+  cluster.node?.labels['cloud.google.com/gke-nodepool'] !== undefined;
+
+const isByXid = ({ incidents }: Known): boolean =>
+  incidents.some(
+    ({ blame, severity, root }) =>
+      blame === 'hardware' && severity === 'critical' && root.xid !== null,
+  );
+
+const GKE_REASONS = ['XID', 'PERFORMANCE', 'SDC', 'unspecified'] as const;
+
+/** GKE taints the node, evicts its pods and has its host repaired. */
+const gke: Form = {
+  to: 'kubectl label nodes NODE_NAME cloud.google.com/fault-behavior=FAULT_REASON (of a reservation; it evicts the pods of the node)',
+  fields: facts => {
+    const { project, zone, instance } = instanceOfGoogle(facts);
+    return [
+      field('NODE_NAME', facts.node),
+      field('FAULT_REASON', isByXid(facts) ? GKE_REASONS[0] : undefined, GKE_REASONS),
+      field('Instance', instance),
+      field('Zone', zone),
+      field('Project', project),
+      ...common(facts),
+      ...boards(facts).flatMap(boardFields),
+      field('Driver', facts.host.driverVersion),
+      field('nvidia-bug-report.log.gz attached'),
+    ];
+  },
+};
+
 const gcp: Form = {
   to: 'gcloud compute instances report-host-as-faulty INSTANCE_NAME',
   fields: facts => {
-    // cloud-provider-gcp, providers/gce/gce_util.go, splitProviderID: gce://PROJECT/ZONE/INSTANCE.
-    const [, project, zone, instance] =
-      /^gce:\/\/([^/]+)\/([^/]+)\/([^/]+)$/.exec(facts.cluster.node?.providerId ?? '') ?? [];
-    const isXid = facts.incidents.some(
-      ({ blame, severity, root }) =>
-        blame === 'hardware' && severity === 'critical' && root.xid !== null,
-    );
+    const { project, zone, instance } = instanceOfGoogle(facts);
+    const isXid = isByXid(facts);
     return [
       field('INSTANCE_NAME', instance),
       field('--zone', zone),
@@ -247,6 +302,9 @@ function boardFields(row: GpuRow): Field[] {
     field(`${name} PCI address`, row.pci),
     field(`${name} VBIOS`, row.vbios),
     field(`${name} InfoROM`, words(row.inforom)),
+    ...(row.platform === undefined
+      ? []
+      : [field(`${name} place in the rack`, words(row.platform))]),
     field(
       `${name} corrected ECC errors since the driver was loaded`,
       count(row.eccCorrectedVolatile),

@@ -1,0 +1,119 @@
+import { tellsOfMachine } from './by-words.ts';
+import {
+  causesOf,
+  FEW_LINES,
+  FOLLOWS_LINES,
+  HEADS,
+  isApart,
+  isBareStart,
+  type Occurrence,
+  REASON_WITHIN_LINES,
+  STARTS,
+} from './ending.ts';
+import { FAILED_FORM } from './failure-forms.ts';
+import { isLoopback } from './harmless-lines.ts';
+
+/** What began a failure that no line of the table tells, or that it tells without a reason. */
+
+/**
+ * Where no line can have begun the failure: what failed on the network first, if nothing else has
+ * failed, else the first error by its form before anything that is known.
+ */
+export function withCause(
+  known: readonly Occurrence[],
+  failures: readonly Occurrence[],
+): readonly Occurrence[] {
+  if (causesOf(known) > 0) return withReason(known, failures);
+  const consequences = known.filter(({ meaning }) => meaning.role === 'consequence');
+  // What only heads the reason behind it is not what failed first.
+  const first = consequences.find(one => !HEADS.test(one.text)) ?? consequences[0];
+  const [failed] = failures;
+  if (first?.meaning.layer !== 'fabric') {
+    const before = known.find(({ meaning }) => meaning.id !== 'crash' || meaning.role !== 'report');
+    if (failed && failed.line < (before?.line ?? Number.POSITIVE_INFINITY)) {
+      return [failed, ...known];
+    }
+    return isOnlyReset(known) ? known.map(asLastResort) : known;
+  }
+  const other = [...known.filter(({ meaning }) => meaning.id === 'exception'), ...failures]
+    .filter(one => !OF_NETWORK.test(one.text) && !GOT_NOTHING.test(one.text))
+    .filter(
+      one => !BY_FORM.test(one.meaning.id) || FAILED_FORM.test(one.text) || isApart(first, one),
+    )
+    .toSorted((a, b) => a.line - b.line)[0];
+  const isCause = (one: Occurrence) =>
+    other ? one === other : one.meaning.id === first.meaning.id && !isLoopback(one.text);
+  return (other && BY_FORM.test(other.meaning.id) ? [...known, other] : known)
+    .toSorted((a, b) => a.line - b.line)
+    .map(one => (isCause(one) ? asLastResort(one) : one));
+}
+
+/** pip knows of no package whose index it could not ask. */
+const GOT_NOTHING = /\(from versions: none\)|\bno matching distribution found\b/i;
+
+/** Ids of firstErrorMeaning. */
+const BY_FORM = /^(?:first-error|machine-words)$/;
+
+const asLastResort = (one: Occurrence): Occurrence => ({
+  ...one,
+  meaning: { ...one.meaning, role: 'cause' },
+  lastResort: true,
+});
+
+/** NCCL passes on the word of the operating system; nobody is blamed for it. */
+const RESET = /\bNCCL WARN .*: Connection (?:reset by peer|timed out)\b/;
+const isOnlyReset = (known: readonly Occurrence[]): boolean =>
+  known.every(({ text, meaning }) => RESET.test(text) && meaning.id === 'peer-closed');
+
+/** What only passes on that something failed: the reason stands before it. */
+const PASSED_ON =
+  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|unspecified error|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal)|allocation \d{1,12} has been revoked)\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
+
+export const passesOn = (text: string): boolean => PASSED_ON.test(text);
+
+/**
+ * Of a cause that tells no reason: the first error by its form that stands near before it, and of who could not
+ * start a container the one in the log that it prints.
+ */
+function reasonOf(cause: Occurrence, failures: readonly Occurrence[]): Occurrence | undefined {
+  const own = failures.filter(({ text }) => !passesOn(text));
+  if (STARTS.test(cause.meaning.id)) {
+    const isBare = isBareStart(cause);
+    return own.find(({ line, ordinary, meaning }) =>
+      line > cause.line
+        ? ordinary - cause.ordinary <= REASON_WITHIN_LINES &&
+          (isBare || meaning.layer === cause.meaning.layer)
+        : isBare && cause.ordinary - ordinary <= FEW_LINES,
+    );
+  }
+  if (!passesOn(cause.text) && cause.meaning.id !== 'crash') return undefined;
+  const withinLines = passesOn(cause.text) ? FOLLOWS_LINES : FEW_LINES;
+  return own.find(
+    ({ line, ordinary }) => line < cause.line && cause.ordinary - ordinary <= withinLines,
+  );
+}
+
+/** What does not fit a compiler is of whoever chose both, where the build tells. */
+const COMPILER = /:\d{1,7}(?::\d{1,5})?: (?:fatal )?error: |\(\d{1,7}\): error: /;
+
+function withReason(
+  known: readonly Occurrence[],
+  failures: readonly Occurrence[],
+): readonly Occurrence[] {
+  const cause = known.find(({ meaning }) => meaning.role === 'cause');
+  if (!cause) return known;
+  const reason = reasonOf(cause, failures);
+  if (!reason) return known;
+  const { lastResort: _, ...rest } = reason;
+  const isOpen =
+    COMPILER.test(reason.text) ||
+    (reason.meaning.layer === 'unknown' && !tellsOfMachine(reason.text));
+  const { layer, action } = isOpen ? cause.meaning : reason.meaning;
+  return [...known, { ...rest, meaning: { ...reason.meaning, layer, action } }]
+    .toSorted((a, b) => a.line - b.line)
+    .map(one => (one === cause ? { ...one, meaning: { ...one.meaning, role: 'report' } } : one));
+}
+
+/** What a program says of a network that failed it, in whatever words. */
+const OF_NETWORK =
+  /connect|refused|reach|time[d-]? ?out|socket|network|peer|\bssh|\bhost|rendezvous|nccl|gloo|join|daemon|remote|worker|rank|\bnode/i;
