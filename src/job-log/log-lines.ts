@@ -126,8 +126,9 @@ const GLOBAL_RANK =
   /^(?:\[rank(\d{1,6})\]:? ?|\[(?:\d+,)?(?:mpirank:)?(\d{1,6})(?:,algo-\d{1,4})?\]<std(?:out|err)>: ?)/;
 /** `[default3]:` of torchrun: the rank within the node. */
 const LOCAL_RANK = /^\[[a-z_]*?(\d{1,3})(?:\|\d{1,3})?\]: ?/;
-/** `[vllm]: ` of what collects the lines of several services, before what they put there themselves. */
-const SERVICE = /^\[[a-z][\w-]{0,40}\]: (?=\(|\[|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)/;
+/** `[vllm]: ` of what collects the lines of several services, before what they put there themselves; `i.train/0 ` of torchx. */
+const SERVICE =
+  /^\[[a-z][\w-]{0,40}\]: (?=\(|\[|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)|^[a-z][\w.-]{0,60}\/\d{1,4} (?=\[(?:default|rank)\d|Traceback | {2}File "|[IWEF]\d{4} |[\w.]{1,200}(?:Error|Exception): )/;
 /** `(RayTrainWorker pid=8, ip=10.0.0.3)`, `(VllmWorker rank=1 pid=8)`. */
 const ACTOR = /^\(([A-Za-z]\w*[^()\n]{0,80})\) ?/;
 /** `ERROR 11-27 12:00:00 [core.py:390]`, `E0810 15:46:05.718597139 ProcessGroupNCCL.cpp:632]`. */

@@ -10,7 +10,7 @@ import { readJobLog } from '../../src/job-log/read-job-log.ts';
  * any mend for them, of the next 88 (from `pbs-walltime` on) in 56 (65, 65), of the next 27
  * (from `singularity-nv-cli` on) in 19, of the next 17 (from `ok-lightning` on) in 16, of
  * the last 20 (from `kserve-storage-init` on) in 15, of 207 more of launchers, containers, storage and builds in 150,
- * and of 95 more, with what is harmless and what stands before a line, in 73: from
+ * and of 146 more, with what is harmless and what stands before a line, in 113: from
  * `slurm-batch-dos` on stand those that were wrong, and some others; hardware was blamed falsely in none.
  */
 const CASES = z
