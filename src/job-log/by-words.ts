@@ -30,7 +30,7 @@ const KINDS: readonly Kind[] = [
     'application',
     'restart_app',
     'It asked for more than there is: lower what it asks for, or give it more.',
-    /\bout of (?:[\w-]+ ){0,2}(?:memory|resources?\b)|\boom\b|\bmemory budget\b/,
+    /\bout of (?:[\w-]+ ){0,2}(?:memory|resources?\b)|(?<!memory\.)\boom\b(?!(?:-kill)? (?:killer|notifications|counts)\b|_control\b)|\bmemory budget\b/,
     /\b(?:insufficient|not enough|no free|no more) (?:\w+ ){0,2}memory\b|\b(?:exceed\w*|over|gone over) (?:\w+ ){0,3}(?:memory|mem)(?: \w+)? limits?\b|\bmem(?:ory)? \S{1,20} exceeded limit\b/,
   ),
   kind(
@@ -46,9 +46,9 @@ const KINDS: readonly Kind[] = [
     'configuration',
     'fix_configuration',
     IMAGE_ADVICE,
-    /\bpermission denied\b|\bpermission_denied\b|\be(?:acces|perm)\b|\b(?:no|not have|lacks?|insufficient|missing|without|required) (?:\w+ ){0,2}permissions?\b|\baccess (?:is )?denied\b/,
+    /\bpermission denied\b|\bpermission_denied\b|\be(?:acces|perm)\b|\b(?:no|not have|lacks?|insufficient|missing|without|required) (?:\w+ ){0,2}permissions?\b|\baccess[ _](?:is )?denied\b/,
     /\bunauthori[sz]ed\b|\bunauthenticated\b|\(forbidden\)|\b403 forbidden\b|\bforbidden for url\b|\b40[13]\b.{0,40}\b(?:token|client|auth|error)|\b(?:http|status|code|error)\b[^\w]{0,4}40[13]\b/,
-    /\b40[13] (?:get|post|put|head|delete) |\bpermission\b.{0,60}\bdenied\b|\bdoes not have\b.{0,60}\b(?:access|permission)/,
+    /\b40[134] (?:get|post|put|head|delete) |exception: \(40[134]\)|\b40[134], message=|\bno such object\b|\bresource_does_not_exist\b|\bnot authori[sz]ed\b|\binvalid_grant\b|\bssl ca cert\b|\bpermanentredirect\b|\bfile not found\b|\bmissing dependenc|\bpermission\b.{0,60}\bdenied\b|\bdoes not have\b.{0,60}\b(?:access|permission)/,
   ),
   kind(
     'fabric',
@@ -57,7 +57,7 @@ const KINDS: readonly Kind[] = [
     // The operating system's and gRPC's own words; else a verb of networks needs an address or a service beside it.
     /\bconnect(?:ion)? (?:was |is )?(?:refused|reset by peer|timed[ -]?out|aborted|closed by)\b|\b(?:network|host) (?:is )?unreachable\b|\bno route to host\b/,
     /\bstatuscode\.(?:unavailable|deadline_exceeded)\b|\bunavailable: |\bdeadline_exceeded\b/,
-    /\b(?:request|download|upload|fetch)\w* failed after \d+ (?:retries|attempts)\b|\berror sending request\b|\bare you offline\b|\bsocket is not connected\b|\baws_io_(?:socket|dns|tls)|\b(?:failed to|could not|couldn't|cannot|unable to) (?:fetch|download|retrieve)\b.{0,40}https?:\/\//,
+    /\b(?:request|download|upload|fetch)\w* failed after \d+ (?:retries|attempts)\b|\berror sending request\b|\bare you offline\b|\bsocket is not connected\b|\baws_io_(?:socket|dns|tls)|\brequesttimeout\b|\bnetwork_connection\b|\b(?:failed to|could not|couldn't|cannot|unable to) (?:fetch|download|retrieve)\b.{0,40}https?:\/\//,
     /\bremote end closed\b|\btransport retry count(?:er)? exceeded\b|\bno active port\b|\blink is down\b/,
     /\b(?:host|node|server|peer|address)\b.{0,60}\b(?:not |un)reachable\b/,
     new RegExp(
@@ -92,12 +92,13 @@ const KINDS: readonly Kind[] = [
     /\bgated (?:dataset|model|repo)|\bmust be authenticated\b|\b(?:failed|unable|not able) to authenticate\b|\breturned error(?: code)?:? 40[134]\b|\baccess key id\b|\bexternally[- ]managed\b|\bno module named\b/,
     // A compiler of a header that is no file of the program.
     /^\s*\/\S{0,200}(?:\/include\/|\/site-packages\/|\/dist-packages\/)\S{1,200}(?::\d{1,6}){1,2}: (?:fatal )?error: |^\s*\/\S{0,200}\/(?:include|site-packages|dist-packages)\/\S{1,200}\(\d{1,6}\): error/,
+    /\brequires? (?:an? )?(?:pytorch|torch\w*|python|cuda|cudnn|nccl|transformers|deepspeed|tensorflow|jax|triton|numpy|glibc)(?: version)? ?[><=]{1,2}/,
     /\bno solution found\b|\bunsatisfiable\b|\bresolutionimpossible\b|\bconflicting dependencies\b|\bcmake\w*/,
     /\b(?:InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|NoSuchBucket|RequestTimeTooSkewed|AuthFailure|InvalidClientTokenId)\b/,
     /\b(?:cluster|node|pool)s?\b.{0,40}\benough (?:\w+ )?(?:resources|gpus|cpus)\b/,
     /\b(?:could not|cannot|couldn't|no) (?:find|matching|satisf\w+)\b.{0,40}\b(?:environment|distribution|version|module|channel|requirement)\b|\bcannot find module\b/,
     /\b(?:jwt|token)\b.{0,20}\b(?:expired|rejected)\b|\b(?:access|auth\w*|api|bearer|service account|session|hf) token\b|\bauthentication (?:fail|error|is required)|\bcertificate (?:verif|has|is|chain|signed)|\bx509\b/,
-    /(?:\/\S{0,200}|\b(?:file|directory|path|folder|repo(?:sitory)?|bucket)\b.{0,80}) (?:does not|doesn't) exist\b/,
+    /(?:\/\S{0,200}|\b(?:file|directory|path|folder|repo(?:sitory)?|bucket|container|blob|key|object|secret)\b.{0,80}) (?:does not|doesn't) exist\b/,
     /^\S{1,200}: \d{1,6}: \S{1,200}: not found$|\bunbound variable\b|\bparameter not set\b|\b(?:user|mount|network|pid|ipc|uts) namespaces?\b/,
     /\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|could not|unable)(?: to)? bind\b/,
     /\b(?:unable|failed|cannot|could not|not able)(?: to)? (?:write|mkdir)\b.{0,80}(?:\/|\b(?:path|directory|folder|cache|file)\b)|\b(?:could not|couldn't|cannot|failed to|unable to) (?:find|open|read|access|stat)\b.{0,60}\/(?:sys|proc|dev)\//,
@@ -118,7 +119,7 @@ const KINDS: readonly Kind[] = [
 /** Exceptions whose class says it, whatever they are of. */
 const CLASSES: readonly (readonly [RegExp, Blame])[] = [
   [
-    /^(?:New|Client|Server|API)?Connect(?:ion|or)?(?:Timeout)?Error$|^(?:Connect|Read)Timeout(?:Error)?$|^RemoteDisconnected$|^ServerDisconnectedError$|^MaxRetryError$|^ProtocolError$|^SSL(?:EOF)?Error$|^gaierror$|^URLError$|^CommError$|^IncompleteRead/,
+    /^(?:New|Client|Server|API)?Connect(?:ion|or)?(?:Timeout)?Error$|^(?:Connect|Read)Timeout(?:Error)?$|^Remote(?:Disconnected|ProtocolError)$|^(?:ClientPayload|HTTPClient|ContentTooShort|FSTimeout|Service(?:Request|Response))Error$|^NoBrokersAvailable$|^PoolTimeout$|^timeout$|^ServerDisconnectedError$|^MaxRetryError$|^ProtocolError$|^SSL(?:EOF)?Error$|^gaierror$|^URLError$|^CommError$|^IncompleteRead/,
     'fabric',
   ],
   [
@@ -126,7 +127,7 @@ const CLASSES: readonly (readonly [RegExp, Blame])[] = [
     'configuration',
   ],
   [
-    /^(?:Import|ModuleNotFound|FileNotFound|Permission|NotADirectory)Error$|^(?:Forbidden|Unauthorized|Unauthenticated|AccessDenied|PermissionDenied|Credential|Authentication|Authorization)\w*$/,
+    /^(?:Import|ModuleNotFound|FileNotFound|Permission|NotADirectory)Error$|^(?:Forbidden|Unauthorized|Unauthenticated|AccessDenied|PermissionDenied|Credential|Authentication|Authorization)\w*$|^(?:Partial|No|Invalid|Expired)Credentials?\w*$|^(?:Profile|Config)NotFound$/,
     'configuration',
   ],
 ];
@@ -238,8 +239,12 @@ export const ofItsWords = (meaning: Meaning, text: string): Meaning =>
     ? { ...meaning, layer: 'configuration' }
     : meaning;
 
-/** Who says it is no word of what it says. */
-const BY_SLURM = /^(?:srun|sbatch|salloc|slurmstepd|slurmd)(?:-[\w.-]{1,64})?: (?:error|fatal): /;
+/**
+ * Who starts the program: Slurm, Apptainer (sylog pads its levels, `FATAL:   `, and its starter `ERROR  : `), enroot. Its name is
+ * no word of what it says, and what it says is of the place where it starts it.
+ */
+const BY_STARTER =
+  /^(?:(?:srun|sbatch|salloc|slurmstepd|slurmd)(?:-[\w.-]{1,64})?: (?:error|fatal): |FATAL: {3}(?=\S)|(?:ERROR|ABORT) {2}: |enroot-\w{1,20}: )/;
 
 /** A launcher's command is the job itself, whose own words stand elsewhere. */
 const RUNS_JOB =
@@ -274,7 +279,7 @@ export function ownFailure(text: string, exception = ''): Meaning | undefined {
 
 /** A line that is an error by its form: nobody's, unless its words say whose. */
 export function firstErrorMeaning(text: string): Meaning {
-  const found = kindOf(text.replace(BY_SLURM, ''));
+  const found = kindOf(text.replace(BY_STARTER, ''));
   const raised = RAISED_WITHIN.exec(text)?.[1];
   const named = raised === undefined ? undefined : kindOf(text, raised);
   const isGiven =
@@ -287,10 +292,10 @@ export function firstErrorMeaning(text: string): Meaning {
   if (!OF_VALUES.test(raised ?? '') && isOfMachine(text, named ?? found)) {
     return { ...{ id: 'machine-words', role: 'cause', title }, ...OF_MACHINE_MEANING };
   }
-  const isOfScheduler = BY_SLURM.test(text);
+  const isOfStarter = BY_STARTER.test(text);
   const layer =
     (named ?? found)?.layer ??
-    (isOfScheduler ? 'configuration' : isGiven ? 'application' : 'unknown');
+    (isOfStarter ? 'configuration' : isGiven ? 'application' : 'unknown');
   return {
     ...{ id: 'first-error', role: 'cause', layer, title },
     action: (named ?? found)?.action ?? 'watch',

@@ -20,7 +20,7 @@ export const MAY_FAIL = new RegExp(
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |unbound|syntax|batch script|unexpected|mpi |binding|down state|utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy/,
+    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |unbound|syntax|404|toomany|batch script|unexpected|mpi |binding|down state|utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy/,
   ]
     .map(({ source }) => source)
     .join('|'),
