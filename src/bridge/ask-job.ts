@@ -222,9 +222,10 @@ async function explained(
     ? {
         ...session,
         clusterView: async ({ logs: _, ...question }, signal) => {
-          const isKnown = view?.node.ok === true;
-          const found = await clusterView({ ...question, eventsAlone: isKnown }, signal);
-          const known = isKnown && { node: view.node, pod: present(pod) };
+          const node = view?.node;
+          const found = await clusterView({ ...question, eventsAlone: node?.ok === true }, signal);
+          // A bundle and a simulated machine are called otherwise than their node.
+          const known = node?.ok && { node, pod: present({ ...pod, node: node.value.name }) };
           return { ...found, ...known, ...logsFor(job, pod) };
         },
       }

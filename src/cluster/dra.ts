@@ -153,11 +153,16 @@ function readClusterDevices(slices: readonly unknown[]): readonly ClusterDevice[
     const { key, generation } = poolOf(slice);
     newest.set(key, Math.max(newest.get(key) ?? 0, generation));
   }
-  return slices
-    .filter(slice => newest.get(poolOf(slice).key) === poolOf(slice).generation)
+  const own = slices.filter(slice => newest.get(poolOf(slice).key) === poolOf(slice).generation);
+  const read = Map.groupBy(own, slice => poolOf(slice).key);
+  return own
     .flatMap(slice => {
-      const { driver, pool } = poolOf(slice);
-      return listAt(slice, 'spec', 'devices').map(device => readDevice(device, { driver, pool }));
+      const { driver, pool, key, slices: all } = poolOf(slice);
+      const isShort = (read.get(key)?.length ?? 0) < all;
+      return listAt(slice, 'spec', 'devices').map(device => ({
+        ...readDevice(device, { driver, pool }),
+        ...(isShort && { poolIncomplete: true as const }),
+      }));
     })
     .slice(0, DEVICES_MAX);
 }
@@ -171,6 +176,7 @@ function poolOf(slice: unknown) {
     pool,
     key: `${driver}/${pool}`,
     generation: numberOf(spec['pool'], 'generation') ?? 0,
+    slices: numberOf(spec['pool'], 'resourceSliceCount') ?? 0,
   };
 }
 

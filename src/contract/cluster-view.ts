@@ -288,6 +288,8 @@ const clusterDevice = z.object({
   /** `dddd:bb:dd`. */
   pci: publicText.exactOptional(),
   taints: z.array(deviceTaint).exactOptional(),
+  /** Its pool has fewer slices than it says: the scheduler allocates nothing of it meanwhile. */
+  poolIncomplete: z.literal(true).exactOptional(),
 });
 export type ClusterDevice = Fixed<z.infer<typeof clusterDevice>>;
 

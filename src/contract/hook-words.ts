@@ -9,6 +9,8 @@ export function hookWords(message: string): string | undefined {
   const [, whole, cut = ''] = OF_CLI.exec(own) ?? [];
   const kind = KINDS.find(each => each === whole || (cut.length >= 3 && each.startsWith(cut)));
   if (kind) return `nvidia-container-cli: ${kind} error`;
+  const cdi = CDI.exec(own);
+  if (cdi) return ['unresolvable cdi devices', ...(cdi[1] ? [cdi[1].toLowerCase()] : [])].join(' ');
   return OTHERS.find(words => own.toLowerCase().includes(words));
 }
 
@@ -18,7 +20,10 @@ const KINDS: readonly string[] = [
   'nvml',
 ];
 const OF_CLI = /(?<![\w./-])nvidia-container-cli: (?:([a-z]+) error\b|([a-z]*)…$)/;
-const OTHERS = ['nvml error', 'driver/library version mismatch', 'unresolvable cdi devices'];
+const OTHERS = ['nvml error', 'driver/library version mismatch'];
+/** Of a device the vendor and the class alone, where they are NVIDIA's: who writes its specification. */
+const CDI =
+  /unresolvable cdi devices(?: ((?:management\.|runtime\.|k8s\.(?:device-plugin|gpu|compute-domain)\.)?nvidia\.com\/(?:gpu|mig|claim|device))=)?/i;
 
 const OF_OTHERS =
   /(?:unable to find (?:user|group) |non-numeric user \(|failed to (?:pull|inspect|resolve) ).*$/is;

@@ -4,6 +4,7 @@ import { computeDomains } from './rules/compute-domains.ts';
 import { containerView } from './rules/container-view.ts';
 import { absentGpu, allocationMismatch, countMismatch } from './rules/count-mismatch.ts';
 import { deviceTaints, draDriver } from './rules/device-taints.ts';
+import { draDevices } from './rules/dra-devices.ts';
 import { containerToolkit, driverState, driverUnresponsive } from './rules/driver-state.ts';
 import { errorRecords } from './rules/error-records.ts';
 import { expectedGpus } from './rules/expected-gpus.ts';
@@ -91,6 +92,7 @@ export const RULES = [
   stackImages,
   deviceTaints,
   draDriver,
+  draDevices,
   computeDomains,
   nvsentinel,
   platformActions,

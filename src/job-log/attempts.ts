@@ -6,7 +6,8 @@ import {
   type Occurrence,
   withoutWeak,
 } from './ending.ts';
-import { passesOn, withCause } from './last-resort.ts';
+import { passesOn } from './failure-forms.ts';
+import { withCause } from './last-resort.ts';
 import type { ProgressCount } from './progress.ts';
 
 const MAY_START_ANEW = /restart|attempt|reset workers|checkpoint|RESCHEDULING/i;

@@ -27,11 +27,17 @@ const NETWORK_VERB =
 /** The first whose words an error has. */
 const KINDS: readonly Kind[] = [
   kind(
+    'configuration',
+    'fix_configuration',
+    IMAGE_ADVICE,
+    /\b(?:insufficient|out of|increase|raise|enough) (?:\w+ ){0,2}shared memory\b|\bshared memory (?:limit|segment|\(shm\))|\/dev\/shm\b/,
+  ),
+  kind(
     'application',
     'restart_app',
     'It asked for more than there is: lower what it asks for, or give it more.',
     /\bout of (?:[\w-]+ ){0,2}(?:memory|resources?\b)|(?<!memory\.)\boom\b(?!(?:-kill)? (?:killer|notifications|counts)\b|_control\b)|\bmemory budget\b/,
-    /\b(?:insufficient|not enough|no free|no more) (?:\w+ ){0,2}memory\b|\b(?:exceed\w*|over|gone over) (?:\w+ ){0,3}(?:memory|mem)(?: \w+)? limits?\b|\bmem(?:ory)? \S{1,20} exceeded limit\b/,
+    /\bonly \S{1,12} ?[kmgt]i?b (?:\w+ ){0,3}(?:free|available|left)\b|\b(?:insufficient|not enough|no free|no more) (?:\w+ ){0,2}memory\b|\b(?:exceed\w*|over|gone over) (?:\w+ ){0,3}(?:memory|mem)(?: \w+)? limits?\b|\bmem(?:ory)? \S{1,20} exceeded limit\b/,
   ),
   kind(
     'host',
@@ -46,6 +52,7 @@ const KINDS: readonly Kind[] = [
     'configuration',
     'fix_configuration',
     IMAGE_ADVICE,
+    /\bpull\w* (?:\w+ ){0,2}image\b|\blayer\b.{0,40}\b(?:verif\w+|digest|extract)|\bmanifest unknown\b|\bgated repo/,
     /\bpermission denied\b|\bpermission_denied\b|\be(?:acces|perm)\b|\b(?:no|not have|lacks?|insufficient|missing|without|required) (?:\w+ ){0,2}permissions?\b|\baccess[ _](?:is )?denied\b/,
     /\bunauthori[sz]ed\b|\bunauthenticated\b|\(forbidden\)|\b403 forbidden\b|\bforbidden for url\b|\b40[13]\b.{0,40}\b(?:token|client|auth|error)|\b(?:http|status|code|error)\b[^\w]{0,4}40[13]\b/,
     /\b40[134] (?:get|post|put|head|delete) |exception: \(40[134]\)|\b40[134], message=|\bno such object\b|\bresource_does_not_exist\b|\bnot authori[sz]ed\b|\binvalid_grant\b|\bssl ca cert\b|\bpermanentredirect\b|\bfile not found\b|\bmissing dependenc|\bpermission\b.{0,60}\bdenied\b|\bdoes not have\b.{0,60}\b(?:access|permission)/,
@@ -55,11 +62,11 @@ const KINDS: readonly Kind[] = [
     'watch',
     'Look at the way to the address that it names: proxy, network policy, firewall, and whether anybody listens.',
     // The operating system's and gRPC's own words; else a verb of networks needs an address or a service beside it.
-    /\bconnect(?:ion)? (?:was |is )?(?:refused|reset by peer|timed[ -]?out|aborted|closed by)\b|\b(?:network|host) (?:is )?unreachable\b|\bno route to host\b/,
+    /\bconnect(?:ion|\(\))? (?:was |is )?(?:refused|reset by peer|timed[ -]?out|aborted|closed by)\b|\b(?:network|host) (?:is )?unreachable\b|\bno route to host\b/,
     /\bstatuscode\.(?:unavailable|deadline_exceeded)\b|\bunavailable: |\bdeadline_exceeded\b/,
     /\b(?:request|download|upload|fetch)\w* failed after \d+ (?:retries|attempts)\b|\berror sending request\b|\bare you offline\b|\bsocket is not connected\b|\baws_io_(?:socket|dns|tls)|\brequesttimeout\b|\bnetwork_connection\b|\b(?:failed to|could not|couldn't|cannot|unable to) (?:fetch|download|retrieve)\b.{0,40}https?:\/\//,
     /\bremote end closed\b|\btransport retry count(?:er)? exceeded\b|\bno active port\b|\blink is down\b/,
-    /\b(?:host|node|server|peer|address)\b.{0,60}\b(?:not |un)reachable\b/,
+    /\b(?:host|node|server|peer|address)\b.{0,60}\b(?:not |un)reachable\b|\btrying to connect\b|\b(?:failed|unable) to (?:connect to all|(?:complete|establish|open|make) (?:an? )?(?:\w+ )?connection)\b|\bconnectfullmesh failed\b/,
     new RegExp(
       `${NETWORK_VERB.source}.{0,80}${ADDRESS.source}|${ADDRESS.source}.{0,80}${NETWORK_VERB.source}`,
     ),
@@ -70,24 +77,29 @@ const KINDS: readonly Kind[] = [
     'fix_configuration',
     'Compare driver, CUDA, libraries and compiler of the image with what this GPU and this program want.',
     /\bno (?:[\w-]+ ){0,2}(?:gpus?|cuda|cuda-capable|nvidia driver|cuda driver|accelerators?|xpus?|hcas?|devices?|platforms?)\b.{0,40}\b(?:detected|found|available|visible|present)\b/,
-    /\bno registered\b.{0,40}\b(?:gpu|cuda|hip|rocm|opencl|platform)|\benough gpus\b|\b(?:detected|available|this) hardware\b|\bdriver does(?: not|n't) support\b/,
+    /\bno registered\b.{0,40}\b(?:gpu|cuda|hip|rocm|opencl|platform)|\benough gpus\b|\b(?:detected|available|this) hardware\b|\bdriver does(?: not|n't) support\b|\bnot compatible\b.{0,40}\bversion|\bincompatible device\b/,
     /\b(?:gpus?|cuda|accelerators?)\b.{0,30}\bnot (?:available|detected|found|visible|accessible|usable)\b/,
     /\b(?:could not|couldn't|cannot|did not|failed to|unable to) (?:find|detect|see|access|load|locate|select|use|open|initiali[sz]e)\b.{0,30}\b(?:gpus?|cuda|nvidia|cudnn|nccl|tensorrt|accelerators?)\b/,
     /\brequires? (?:an? )?(?:(?:nvidia|cuda)[ -](?:capable )?)?(?:gpus?|cuda)(?: devices?| support)?(?:\W*$|[.;] )/,
+    /\bno (?:[\w-]+ )?(?:gpus?|cuda)\W*$|\bno (?:gpus?|devices?) supporting cuda\b|\bdriver (?:is )?too old\b|(?:\b|_)incompatible[_ ]driver\b|\bdriver requires an update\b/,
     /\b(?:cuda|nvidia|gpu|graphics|display) driver\b|\bdriver version\b.{0,60}\b(?:insufficient|mismatch\w*|old|requir\w+|support\w*|incompatible|found)\b|\bcuda setup\b|\b(?:cuda )?toolkit\b/,
-    /\bcompute[ _-]capabilit|\bsm_?\d\d\b|\bcompute_\d\d\b|\b(?:volta|turing|ampere|ada|hopper|blackwell)\b.{0,20}\bgpus?\b|\bonly supports? .{0,30}\bgpus?\b|\bdoesn't support bf16\b/,
-    /\b(?:compiled|built) (?:with(?:out)?|for|against)\b|\bnot compiled\b|\bnot been (?:compiled|built)\b|\bunsupported gnu version\b/,
+    /\b(?:compute|cuda)[ _-]capabilit|\bsm_?\d{2,3}[af]?\b|\bcompute_\d{2,3}[af]?\b|\b(?:volta|turing|ampere|ada|hopper|blackwell)\b.{0,20}\bgpus?\b|\bonly supports? .{0,30}\bgpus?\b|\bdoesn't support bf16\b/,
+    /\b(?:compiled|built) (?:with(?:out)?|for(?! \d)|against)\b|\bnot compiled\b|\bnot been (?:compiled|built)\b|\bnot (?:enabled|included|available|supported) in this (?:build|binary)\b|\bunsupported gnu version\b/,
     /\bc(?:\+\+)? compiler\b|\bgcc\b|\bg\+\+|\bnvcc\b|\bptxas\b|\bninja\b|\bcmake\b|\bglibc\b|\bcompiling objects\b|\bjit[- ](?:load|compile|build)\b|\bbuild(?:ing)? (?:the )?extension\b/,
     /\bversion\b.{0,60}\b(?:mismatch|incompatible|not (?:compatible|supported|match)|too (?:old|low|new)|(?:older|newer) than|conflict|or (?:newer|higher|later)|(?:is|are|was) required)\b|\b(?:mismatch|incompatible)\b.{0,40}\bversion/,
+    /\bversion\b.{0,80}\brequires? (?:at least )?version\b|\b(?:please|require[sd]? users to|must|need to|have to) upgrade\b|\bplease update (?:your |the )?(?:[\w-]+ ){0,2}(?:runtime|driver|toolkit|version|library|package)\b/,
   ),
   kind(
     'configuration',
     'fix_configuration',
     IMAGE_ADVICE,
-    /\b(?:pip3?|conda|apt(?:-get)?|mamba) install\b|\bnot installed\b|\bto be installed\b|\b(?:please|must|needs? to|have to) (?:be )?install/,
+    /\b(?:re)?install(?:ed|ation)?\b(?! (?:\w+ )?(?:handler|hook)s?\b)/,
+    // What a program needs of a package: `TE version >= 2.7.0`, `torch>=2.4.1`, `PyTorch 2.10+`.
+    /\bversion (?:must be|(?:>=?|<=?|==) ?v?\d)|\b[a-z][\w-]{1,40} ?(?:>=?|<=?|==) ?v?\d{1,4}\.\d{1,4}\.\d|\b(?:cuda|(?:py)?torch|python) \d{1,3}\.\d{1,3}\+|\brequires? [\w -]{2,60} version \d/,
+    /\b(?:nccl|apex|transformer ?engine|flash[-_ ]?(?:attn|attention)(?:[- ]\d)?|flash-?infer|triton|xformers|bitsandbytes|deepgemm|deepep|nvshmem|cupy|ninja|mpi)\b (?:is |are |was )?(?:not available|unavailable|not found|missing)\b|\bcpu[- ]only (?:version|build)\b|\bonly available on gpus?\b/,
     /\b(?:library|libraries|package|binary|executable|command|dependency|plugin|backend)\b.{0,60}\b(?:not found|missing|cannot be (?:found|loaded)|could not be (?:found|loaded)|not available)\b/,
     /\b(?:could not|couldn't|cannot|can't|failed to|unable to) (?:find|locate|load|open|import|dlopen)\b.{0,30}\b(?:librar|package|module|executable|binary|\S+\.so\b)/,
-    /\benvironment variable\b|\bLD_LIBRARY_PATH\b|\bulimit\b|\bnot permitted\b|\bread-only (?:file|mount|volume)|\bdubious ownership\b|\byour shell\b|\bmodule\(s\)|\bno such (?:file|device)\b/,
+    /\benvironment variable\b|\bLD_LIBRARY_PATH\b|\bulimit\b|\bnot permitted\b|\bnot write?able\b|\bread-only (?:file|mount|volume)|\bdubious ownership\b|\byour shell\b|\bmodule\(s\)|\bno such (?:file|device)\b/,
     /\b(?:invalid|no|missing|expired|bad|wrong|locate|find|load|incorrect|refresh) (?:\w+ )?(?:credentials?|(?:oauth|sas) token)\b|\bdatabase is locked\b|\bcredentials? (?:not|are|is|were|have|has|expired)\b|\bapi[ _-]key\b|\bnot logged in\b/,
     /\bgated (?:dataset|model|repo)|\bmust be authenticated\b|\b(?:failed|unable|not able) to authenticate\b|\breturned error(?: code)?:? 40[134]\b|\baccess key id\b|\bexternally[- ]managed\b|\bno module named\b/,
     // A compiler of a header that is no file of the program.
@@ -97,13 +109,14 @@ const KINDS: readonly Kind[] = [
     /\b(?:InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|NoSuchBucket|RequestTimeTooSkewed|AuthFailure|InvalidClientTokenId)\b/,
     /\b(?:cluster|node|pool)s?\b.{0,40}\benough (?:\w+ )?(?:resources|gpus|cpus)\b/,
     /\b(?:could not|cannot|couldn't|no) (?:find|matching|satisf\w+)\b.{0,40}\b(?:environment|distribution|version|module|channel|requirement)\b|\bcannot find module\b/,
+    /\bibv_(?:create|reg|alloc|open|query|get)\w*\b.{0,40}\bfail|\bNET\/\w+ .{0,60}\b(?:open(?:ing)?|creat\w+|initiali[sz]\w+)\b.{0,60}\b(?:fail\w*|error)\b|\bNET\/\w+ couldn't open\b/,
     /\b(?:jwt|token)\b.{0,20}\b(?:expired|rejected)\b|\b(?:access|auth\w*|api|bearer|service account|session|hf) token\b|\bauthentication (?:fail|error|is required)|\bcertificate (?:verif|has|is|chain|signed)|\bx509\b/,
     /(?:\/\S{0,200}|\b(?:file|directory|path|folder|repo(?:sitory)?|bucket|container|blob|key|object|secret)\b.{0,80}) (?:does not|doesn't) exist\b/,
     /^\S{1,200}: \d{1,6}: \S{1,200}: not found$|\bunbound variable\b|\bparameter not set\b|\b(?:user|mount|network|pid|ipc|uts) namespaces?\b/,
-    /\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|could not|unable)(?: to)? bind\b/,
+    /\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|can't|could not|couldn't|unable)(?: to)? bind\b|\bconnect to (?:the )?(?:x )?display\b|\bqt platform plugin\b/,
     /\b(?:unable|failed|cannot|could not|not able)(?: to)? (?:write|mkdir)\b.{0,80}(?:\/|\b(?:path|directory|folder|cache|file)\b)|\b(?:could not|couldn't|cannot|failed to|unable to) (?:find|open|read|access|stat)\b.{0,60}\/(?:sys|proc|dev)\//,
     // What the operating system says of what it was asked for (strerror, gai_strerror).
-    /\baddress (?:already )?in use\b|\bcannot assign requested address\b|\baddress family not supported\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bfile too short\b|\b(?:wrong|invalid) elf\b|\bdevice or resource busy\b|\boperation not supported\b/,
+    /\b(?:address|port|socket)\b.{0,60}\b(?:already )?in use\b|\bdisk (?:is )?full\b|\b\d{2}% full\b|\bcannot assign requested address\b|\baddress family not supported\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bfile too short\b|\b(?:wrong|invalid) elf\b|\bdevice or resource busy\b|\boperation not supported\b/,
     /\bname or service not known\b|\bname resolution\b|\bno address associated\b|\bcould not resolve\b|\bhost not found\b|\bunknown host\b|\bno such host\b/,
     /\berrno(?: is)?[ :=]{1,3}(?!17\b|22\b)\d|\(os error \d|\bundefined symbol\b|\bcannot open shared object\b|\bversion `\w|\bcould not load (?:dynamic )?library\b|\bcannot be opened\b|\bfile write failed\b/,
   ),
@@ -112,7 +125,7 @@ const KINDS: readonly Kind[] = [
     'watch',
     'Ask the scheduler or the platform: it refused or ended what the job asked for.',
     /\bexceed(?:s|ed|ing)? (?:\w+ ){0,3}quota\b|\b\w*quota (?:\w+ |["'`]\S{1,60} )?(?:exceeded|reached)\b|\bquotaexceeded|\b(?:insufficient|no|not enough|no more|out of) (?:\w+ )?capacity\b|\bunschedulable\b|\b(?:cannot|could not|can't) be scheduled\b|\bwall ?(?:clock )?time\b|\bexceeds? (?:the )?reservation|\b\d+\/\d+ nodes are available\b|\bno more resources\b|\bstock-?out\b/,
-    /\b(?:pod|node|job|instance|vm|task|worker|step)\b.{0,24}\b(?:preempted|evicted)\b|\b(?:preempted|evicted) by\b|\bpreemption\b|\bkubelet\b|\bslurm(?:ctld|d|stepd)\b|\bslurm (?:controller|allocation|job|step)\b|\bsbatch: error\b|\btime limit (?:was )?(?:reached|exceeded)\b|\bdue to (?:the )?time limit\b|\bwall ?time\b|\bnode (?:is |was )?(?:drain|not ready|down\b)/,
+    /\b(?:pod|node|job|instance|vm|task|worker|step)\b.{0,24}\b(?:preempted|evicted)\b|\b(?:preempted|evicted) by\b|\bpreemption\b|\bkubelet\b|\bslurm(?:ctld|d|stepd)\b|\bslurm (?:controller|allocation|job|step)\b|\b(?:srun|sbatch|salloc): (?:error|fatal)\b|\b(?:prolog|epilog)\b|\bephemeral[- ](?:local[- ])?storage\b|\bnode was low on\b|\btime limit (?:was )?(?:reached|exceeded)\b|\bdue to (?:the )?time limit\b|\bwall ?time\b|\bnode (?:is |was )?(?:drain|not ready|down\b)/,
   ),
 ];
 
@@ -123,7 +136,7 @@ const CLASSES: readonly (readonly [RegExp, Blame])[] = [
     'fabric',
   ],
   [
-    /^(?:Driver|NoDevice|NvmlInit|Nvvm|Cuda(?:Driver|Setup)|LibraryNotFound|Dependency)\w*(?:Error)?$/,
+    /^(?:Driver|NoDevice|NvmlInit|Nvvm|Cuda(?:Driver|Setup|Support)|LibraryNotFound|Dependency)\w*(?:Error)?$/,
     'configuration',
   ],
   [
@@ -150,7 +163,7 @@ const kindOf = (text: string, exception = ''): Kind | undefined => {
 
 /** Words of a program that was given what it does not take. */
 const GIVEN =
-  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust\b|\b(?:have|has|needs?) to (?!be installed)|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\btoo long\b|\bcorrupt/i;
+  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust\b|\bneeds? at least \d|\b(?:have|has|needs?) to (?!be installed)|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\btoo long\b|\bcorrupt/i;
 
 /** LAMMPS, and who else writes where in its own source it gave up: `ERROR: Lost atoms (src/thermo.cpp:427)`. */
 const AT_SOURCE =
@@ -168,7 +181,7 @@ const OF_OTHERS_HAND =
  */
 const OF_MACHINE = new RegExp(
   [
-    /\bs?xid\b|\becc\b|\b(?:dbe|sbe)s?\b|\buncorrectable\b|\bnv-?(?:link|switch)(?:es|s)?\b|\bpci(?:e|-?express)\b|\bhbm\d?\b|\binforom\b/,
+    /\bs?xid\b|\becc\b|\b(?:dbe|sbe)s?\b|\buncorrectable\b|\bnv-?(?:link|switch)(?:es|s)?\b|(?<!\b[A-Z]{1,2}\d{1,3}[A-Z]?[ -])\bpci(?:e|-?express)\b|\bhbm\d?\b|\binforom\b/,
     /\brow[- ]?remap\w{0,12}|\b(?:retired|pending|blacklisted) pages?\b|\bpage retirements?\b|\b(?:hardware|thermal|power supply|firmware|gsp) (?:error|failure|fault|exception|violation|slowdown|shutdown|problem)s?\b|\boverheat\w{0,6}|\bmachine check\b/,
     /\b(?:ib|infiniband|roce|rdma|nics?|hcas?|ethernet|mlx\d_\d{1,3}|adapters?)\b.{0,40}\b(?:down|degraded|lost|gone|flap\w{0,5}|polling|unhealthy|faulty|inactive)\b|\b(?:port|link)\b.{0,40}\b(?:down(?!-)|degraded|flap\w{0,5})\b/,
     /\b(?:gpus?|sm|device|driver|node)\b.{0,40}\b(?:lost|fallen|fell|unhealthy|faulty|hung|hangs|degraded|temperature|broken|defective|reboot(?:ed)?|(?:requires?|needs?|wants?)\W{1,3}(?:an? )?(?:gpu )?reset|(?:not|no longer) (?:answer|respond)\w{0,4}|health ?check)\b/,
@@ -180,6 +193,9 @@ const OF_MACHINE = new RegExp(
 );
 /** Whether a line's own words tell of a machine; a network that does not answer is none. */
 export const tellsOfMachine = (text: string): boolean => OF_MACHINE.test(text);
+
+/** Of a signal that programs make themselves. */
+const CRASHED = /\bsig(?:segv|fpe)\b|\bsegmentation fault\b|\bsignal \(?11\b/i;
 
 /** So few words tell nothing. */
 const SAYS_SOMETHING = /\b(?:(?:[a-z]{2,40}|a)\W{1,8}){4}[a-z]{2}/i;
@@ -240,11 +256,13 @@ export const ofItsWords = (meaning: Meaning, text: string): Meaning =>
     : meaning;
 
 /**
- * Who starts the program: Slurm, Apptainer (sylog pads its levels, `FATAL:   `, and its starter `ERROR  : `), enroot. Its name is
- * no word of what it says, and what it says is of the place where it starts it.
+ * Who starts the program: Slurm, and Apptainer (sylog pads its levels, `FATAL:   `, its starter `ERROR  : `) or enroot. Its
+ * name is no word of what it says, and what it says is of the place where it starts it.
  */
-const BY_STARTER =
-  /^(?:(?:srun|sbatch|salloc|slurmstepd|slurmd)(?:-[\w.-]{1,64})?: (?:error|fatal): |FATAL: {3}(?=\S)|(?:ERROR|ABORT) {2}: |enroot-\w{1,20}: )/;
+const STARTERS: readonly (readonly [RegExp, Blame])[] = [
+  [/^(?:srun|sbatch|salloc|slurmstepd|slurmd)(?:-[\w.-]{1,64})?: (?:error|fatal): /, 'host'],
+  [/^(?:FATAL: {3}(?=\S)|(?:ERROR|ABORT) {2}: |enroot-\w{1,20}: )/, 'configuration'],
+];
 
 /** A launcher's command is the job itself, whose own words stand elsewhere. */
 const RUNS_JOB =
@@ -279,12 +297,14 @@ export function ownFailure(text: string, exception = ''): Meaning | undefined {
 
 /** A line that is an error by its form: nobody's, unless its words say whose. */
 export function firstErrorMeaning(text: string): Meaning {
-  const found = kindOf(text.replace(BY_STARTER, ''));
+  const [starter, place] = STARTERS.find(([form]) => form.test(text)) ?? [];
+  const found = kindOf(starter ? text.replace(starter, '') : text);
   const raised = RAISED_WITHIN.exec(text)?.[1];
   const named = raised === undefined ? undefined : kindOf(text, raised);
   const isGiven =
     (raised !== undefined ||
       GIVEN.test(text) ||
+      CRASHED.test(text) ||
       AT_SOURCE.test(text) ||
       (SAYS_SOMETHING.test(text) && !OF_OTHERS_HAND.test(text))) &&
     !OF_CALL.test(text);
@@ -292,10 +312,7 @@ export function firstErrorMeaning(text: string): Meaning {
   if (!OF_VALUES.test(raised ?? '') && isOfMachine(text, named ?? found)) {
     return { ...{ id: 'machine-words', role: 'cause', title }, ...OF_MACHINE_MEANING };
   }
-  const isOfStarter = BY_STARTER.test(text);
-  const layer =
-    (named ?? found)?.layer ??
-    (isOfStarter ? 'configuration' : isGiven ? 'application' : 'unknown');
+  const layer = (named ?? found)?.layer ?? place ?? (isGiven ? 'application' : 'unknown');
   return {
     ...{ id: 'first-error', role: 'cause', layer, title },
     action: (named ?? found)?.action ?? 'watch',

@@ -1,4 +1,5 @@
 import { JOB_NOTICE_MS, JOB_WENT_ON_MS } from '../contract/limits.ts';
+import { passesOn } from './failure-forms.ts';
 import { isLookingTool, isLoopback } from './harmless-lines.ts';
 import type { Meaning } from './job-texts.ts';
 import type { ProgressCount } from './progress.ts';
@@ -120,7 +121,7 @@ const FOLLOWS =
 
 /** PyTorch's exception around an error of NCCL or of another thread: the reason stands behind it. */
 const PASSES_ON =
-  /\bNCCL error in: |\bunhandled cuda error\b|^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in /;
+  /\bNCCL error in: |\bunhandled cuda error\b|^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in |: Graph execution error:\s*$/;
 /** Who starts a container passes on why it cannot. */
 export const STARTS = /^(?:container-start|image-pull)$/;
 /** What the tool that was to do it says itself: `nvidia-container-cli: mount error: file creation failed`. */
@@ -260,6 +261,7 @@ export function withoutWeak(
       one =>
         one.line > line &&
         !STARTS.test(one.meaning.id) &&
+        !(one.meaning.id === 'crash' && passesOn(one.text)) &&
         (one.meaning.id !== 'exception' || NOTED.test(text)),
     );
   return occurrences.map(one => {

@@ -14,13 +14,13 @@ export const MAY_FAIL = new RegExp(
     /compatib|evict|drain|\blame |stub lib|low on|usage|xid|segfault|panic|bad_alloc|general protection/,
     /fallen|cancelled|interrupt|preempt|limit|processes|dump|illegal/,
     /duplicate|nonexistent|taking the entire|barrier|marked|exceed|terminat|no |not |n't /,
-    /errno|expected|requ|must|detected|status|received|version|read-only|corrupt|capa/,
+    /errno|\bfull\b|expected|requ|must|detected|status|received|version|read-only|corrupt|capa/,
     /config|violat|engine|exit|unknown|changed|missing|expire|imagep|unhealthy|mapping/,
     /ibv_wc|built|acces|unre|recorder|nvls|too |handle|available|nosuchkey|undefined/,
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |unbound|syntax|404|toomany|batch script|unexpected|mpi |binding|down state|utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy/,
+    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |unbound|syntax|404|toomany|batch script|unexpected|mpi |binding|down state|utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success|utilizing/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -38,9 +38,13 @@ export const FAILED_FORM =
 /** Charm++: `Fatal CUDA Error out of memory at cuda-hybrid-api.cu:790.` */
 const FATAL_AT = /^\W{0,4}fatal (?:\w{1,20} ){0,2}error\b.{1,200}\bat \S{1,200}:\d/i;
 
+/** `CUDA error !!!!! <out of memory>`, `Unhandled exception of type 'X' with message 'Y', terminating`. */
+const OF_RUNTIME =
+  /^\W{0,4}(?:cuda|hip|opencl|sycl)\b.{0,20}\berror\b|^\W{0,4}(?:unhandled|uncaught) exception\b/i;
+
 /** strerror(3) and gai_strerror(3): a line that ends with one tells what was refused, whatever stands before it. */
 const OF_SYSTEM =
-  /(?:[:(\]>-]|\b(?:failed|returned|error)\b:?) {0,2}(?:no such (?:file or directory|device(?: or address)?|host)|permission denied|operation not permitted|input\/output error|no space left on device|disk quota exceeded|read-only file system|too many open files(?: in system)?|cannot allocate memory|resource temporarily unavailable|device or resource busy|exec format error|not a directory|is a directory|bad address|stale file handle|remote i\/o error|transport endpoint is not connected|connection refused|connection timed out|no route to host|network is (?:unreachable|down)|host is down|address already in use|cannot assign requested address|protocol not (?:supported|available)|operation not supported|function not implemented|argument list too long|name or service not known|temporary failure in name resolution|command not found|unexpected (?:end of file|eof in archive)|not in gzip format)(?:,? (?:\(\w+\)|\[\w+\]|please try again|retrying\b.*))?[.)\]'"]{0,3}\s*$/i;
+  /(?:[:(\]>-]|\b(?:failed|returned|error)\b:?) {0,2}(?:no such (?:file or directory|device(?: or address)?|host)|permission denied|operation not permitted|input\/output error|no space left on device|disk quota exceeded|read-only file system|too many open files(?: in system)?|cannot allocate memory|out of memory|resource temporarily unavailable|device or resource busy|exec format error|not a directory|is a directory|bad address|stale file handle|remote i\/o error|transport endpoint is not connected|connection refused|connection timed out|no route to host|network is (?:unreachable|down)|host is down|address already in use|cannot assign requested address|protocol not (?:supported|available)|operation not supported|function not implemented|argument list too long|name or service not known|temporary failure in name resolution|command not found|unexpected (?:end of file|eof in archive)|not in gzip format)(?:,? (?:\(\w+\)|\[\w+\]|please try again|retrying\b.*))?[.)\]'"]{0,3}\s*$/i;
 
 /** What checks of C and C++ print: `GGML_ASSERT: `, `CHECK failed`, `Assertion `x' failed`; and who ended by a signal. */
 const CHECKED =
@@ -53,16 +57,24 @@ const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)
 /** It stands alone: what went wrong is said below. */
 export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;
 const HEADING = new RegExp(
-  `^\\W*(?:[A-Z]{2,8} |\\w{1,20} has detected the following )?(?:fatal |internal |last )?error(?: in [^:]{1,60})?:?\\s*(?:\\([^()]{1,60}\\)\\s*)?$|[-=*]{4,} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,}\\s*$|^CMake Error(?: at [^:]{1,200}:\\d{1,6} \\(\\w{1,60}\\))?:$|${PANICKED.source}`,
+  `^\\W*(?:[A-Z]{2,8} |\\w{1,20} has detected the following )?(?:fatal |internal |last )?error(?: (?:in|from) [^:]{1,80})?:?\\s*(?:\\([^()]{1,60}\\)\\s*)?$|[-=*]{4,} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,}\\s*$|^CMake Error(?: at [^:]{1,200}:\\d{1,6} \\(\\w{1,60}\\))?:$|${PANICKED.source}`,
   'i',
 );
 /** By its end first: most lines are none. */
 const ENDS_HEADING = /[:r)=*-]\s*$/i;
+/** MATLAB's: `Error using gpuArray`. */
+const OF_CALLER = /^\{?Error using \S{1,80}(?: \(line \d{1,6}\))?\s*$/;
 const isHeading = (text: string): boolean =>
-  ENDS_HEADING.test(text.slice(-4)) && HEADING.test(text);
+  OF_CALLER.test(text) || (ENDS_HEADING.test(text.slice(-4)) && HEADING.test(text));
 /** What follows is quoted, and says itself whether it is an error. */
 export const QUOTES =
   /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w\W{0,3}\{\s{0,8}$|\berror executing (?:job|process)\b|\bprinting (?:\w+ |contents of )?log file\b/i;
+
+/** What only passes on that something failed: the reason stands before it. */
+const PASSED_ON =
+  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|unspecified error|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal)|allocation \d{1,12} has been revoked)\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
+
+export const passesOn = (text: string): boolean => PASSED_ON.test(text);
 
 /** What a program says as it gives up, in no form of an error. */
 const GIVES_UP =
@@ -81,7 +93,7 @@ const COMPLAINS = new RegExp(
   [
     /\b(?:exceed(?:s|ed|ing)|refused|denied|rejected|unreachable|evicted|preempted|drained|expired|lost|crashed|corrupt(?:ed)?|unhealthy)\b/,
     /\b(?:out of|not enough|insufficient|no more|low on|no free) (?:\w+ ){0,2}(?:memory|space|disk|resources?|capacity|devices?|slots?|storage)\b/,
-    /\b(?:not|no|never|none|neither) (?:\w+ ){0,3}(?:allowed|permitted|supported|available|found|detected|reachable|exist|usable|visible|accessible|recogni[sz]ed|installed|configured)\b/,
+    /\b(?:not|no|never|none|neither) (?:\w+ ){0,3}(?:allowed|permitted|supported|available|found|detected|reachable|exist|usable|visible|accessible|write?able|readable|executable|mounted|recogni[sz]ed|installed|configured)\b/,
     /\b(?:does not|doesn't|do not|did not|didn't) (?:exist|match|support|fit|have|respond|answer|converge|work)\b/,
     /\b(?:incompatible|mismatch(?:ed)?|invalid|illegal|undefined|unknown|missing|bad|unsupported|wrong|duplicate) (?:\w+ ){0,3}(?:\w+)\b/,
     /\b(?:unable to|failed to|could not|cannot|can't) (?:connect|reach|contact)\b/,
@@ -138,6 +150,7 @@ const isOfForm = (text: string): boolean =>
   [
     FAILED_FORM,
     FATAL_AT,
+    OF_RUNTIME,
     RAISED_WITHIN,
     OF_SYSTEM,
     CHECKED,

@@ -10,7 +10,7 @@ import {
   REASON_WITHIN_LINES,
   STARTS,
 } from './ending.ts';
-import { FAILED_FORM } from './failure-forms.ts';
+import { FAILED_FORM, passesOn } from './failure-forms.ts';
 import { isLoopback } from './harmless-lines.ts';
 
 /** What began a failure that no line of the table tells, or that it tells without a reason. */
@@ -64,12 +64,6 @@ const asLastResort = (one: Occurrence): Occurrence => ({
 const RESET = /\bNCCL WARN .*: Connection (?:reset by peer|timed out)\b/;
 const isOnlyReset = (known: readonly Occurrence[]): boolean =>
   known.every(({ text, meaning }) => RESET.test(text) && meaning.id === 'peer-closed');
-
-/** What only passes on that something failed: the reason stands before it. */
-const PASSED_ON =
-  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|unspecified error|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal)|allocation \d{1,12} has been revoked)\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
-
-export const passesOn = (text: string): boolean => PASSED_ON.test(text);
 
 /**
  * Of a cause that tells no reason: the first error by its form that stands near before it, and of who could not

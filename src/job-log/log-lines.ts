@@ -248,6 +248,9 @@ function namedLevelOf(text: string): string | undefined {
 /** The warnings module of Python, however long the path is. */
 const PYTHON_WARNING = /^\S{1,400}:\d{1,6}: \w*Warning: /;
 
+/** An exception may speak of levels: `RuntimeError: [NaN DEBUG] …`, `ValueError: Warning: …`. */
+const RAISED = /^(?:[a-z_]\w{0,60}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): /;
+
 /** NCCL writes its errors as WARN and all else as INFO. */
 function levelOf(text: string): Line['level'] {
   const nccl = ncclIn(text)?.[2] ?? NCCL_LEVEL.exec(text)?.[1];
@@ -257,6 +260,7 @@ function levelOf(text: string): Line['level'] {
   if (STORE_FAILED.test(text) || text.includes(NO_LIBCUDA)) return 'error';
   if (STARTING.test(text)) return 'quiet';
   if (text.includes('Warning: ') && PYTHON_WARNING.test(text)) return 'warning';
+  if (RAISED.test(text)) return 'plain';
   const head = text.slice(0, 100);
   const bracketed =
     /^[\d\s[]/.test(head) && head.includes('[')
@@ -266,7 +270,8 @@ function levelOf(text: string): Line['level'] {
     if (/^(?:err|crit|fatal|sev|ftl)/.test(bracketed)) return 'error';
     return /^(?:warn|wrn)/.test(bracketed) ? 'warning' : 'quiet';
   }
-  const letter = LETTER.exec(head)?.[1];
+  const [, behind, before] = LETTER.exec(head) ?? [];
+  const letter = behind ?? before;
   if (letter !== undefined) return letter === 'I' ? 'quiet' : 'error';
   const named = namedLevelOf(text);
   if (named !== undefined)

@@ -17,7 +17,7 @@ const ENDED = new RegExp(
 
 /** Behind it the line may say why: that is no report of another one's end. */
 const SAYS_WHY =
-  /\b(?:because|due to|since|caused by|for (?:exceeding|using)|out of (?:\w+ )?(?:memory|space|disk))\b|\b(?:terminated|exited|died|dead|killed|crashed|ended|gone|stopped|aborted|start(?:ed)?|failed)\b[^:]{0,30}: (?!(?:exit|code|signal|pid|rank|status|worker|process|see|return)\b)[a-z][\w' ]+ \w/i;
+  /\b(?:because|due to|since|caused by|for (?:exceeding|using)|out[- ]of[- ](?:\w+ )?(?:memory|space|disk))\b|\boom[-_ ]?kill|\b(?:terminated|exited|died|dead|killed|crashed|ended|gone|stopped|aborted|start(?:ed)?|failed)\b[^:]{0,30}(?<!\b[a-z]{0,10}id): (?!(?:exit|code|signal|pid|rank|status|worker|process|see|return)\b)[a-z][\w' ]+ \w/i;
 
 /** What stands behind the end of another one: `worker died: uncorrectable ECC error`. */
 const WHY_BEHIND =
@@ -39,7 +39,7 @@ export const tellsOfOther = (text: string): boolean =>
 
 /** Where it says that the reason stands elsewhere. */
 const ELSEWHERE =
-  /\berror handler invoked\b|\bsee (?:the )?(?:stack ?trace|root cause|error(?:s|\(s\))?|logs?|output)?\b.{0,24}\b(?:above|below|for (?:the )?(?:root cause|details?|more|error)|root cause)\b|\b(?:root cause|cause)\b.{0,40}\b(?:above|elsewhere|other)\b|\b(?:in|of|by) (?:a|the|another|some|one of the) (?:background|child|worker|other|sub)[ -]?(?:process|worker|rank)/i;
+  /\bfrom (?:this or )?another (?:task|process|rank|worker|host)\b|\berror handler invoked\b|\bsee (?:the )?(?:stack ?trace|root cause|error(?:s|\(s\))?|logs?|output)?\b.{0,24}\b(?:above|below|for (?:the )?(?:root cause|details?|more|error)|root cause)\b|\b(?:root cause|cause)\b.{0,40}\b(?:above|elsewhere|other)\b|\b(?:in|of|by) (?:a|the|another|some|one of the) (?:background|child|worker|other|sub)[ -]?(?:process|worker|rank)/i;
 
 /** Classes that are raised for the end of another process. */
 const OF_ENDED =

@@ -18,13 +18,13 @@ import {
   MAY_FAIL,
   MAY_REPORT,
   onlyEnds,
+  passesOn,
   quits,
   voiceOf,
 } from './failure-forms.ts';
 import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { headed, headsTraceback, saysBelow } from './headings.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
-import { passesOn } from './last-resort.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
 import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';

@@ -36,9 +36,15 @@ export function allPastedTexts(): readonly PastedText[] {
   return checked;
 }
 
-/** `CUDA error 719`, `Cuda driver error 4`, `Cuda failure 999`, `NVML error: 15`, `(error code = CUDA:719)` of SYCL. */
+/**
+ * `CUDA error 719`, `Cuda driver error 4`, `Cuda failure 999`, `NVML error: 15`, `CUDA initialization failure with
+ * error: 35` of TensorRT, `(error code = CUDA:719)` of SYCL.
+ */
 const NUMBERED =
-  /\b(cuda|nvml)[\s_-]*(?:driver )?(?:error|failure|err|return)\w*[\s:=#(]*(?:code\s*)?(\d{1,3})\b|\berror code = (cuda):(\d{1,3})\b/i;
+  /\b(cuda|nvml)[\s_-]*(?:driver |initialization )?(?:error|failure|err|return)\w*[\s:=#(]*(?:with error: )?(?:code\s*)?(\d{1,3})\b|\berror code = (cuda):(\d{1,3})\b/i;
+/** What programs print of a call that did not succeed: `cudaGetDeviceCount returned 35`, `cuInit(0) failed: 999`. */
+const RETURNED =
+  /\bcu(?:da)?[A-Z]\w{1,60}(?:\([^()]{0,80}\))? (?:returned|failed|failed with(?: error)?):? (?:error )?(?:code )?(\d{1,3})(?=\s*(?:$|[(,;.:-]))/;
 /** A number says as much as a text of this length. */
 const NUMBER_WEIGHT = 12;
 
@@ -50,12 +56,13 @@ export function weighedText(line: string): Weighed<PastedText> | undefined {
   finder ??= textFinder(allPastedTexts());
   const found = finder(line.toLowerCase());
   const [, api, digits, ofSycl, code] = NUMBERED.exec(line) ?? [];
-  const [kind, number] = [api ?? ofSycl, digits ?? code];
+  const returned = RETURNED.exec(line)?.[1];
+  const [kind, number] = [api ?? ofSycl ?? 'cuda', digits ?? code ?? returned];
   const numbered =
     number === undefined
       ? undefined
       : allPastedTexts().find(
-          ({ id, code }) => code === Number(number) && id.startsWith(`${kind?.toLowerCase()}-`),
+          ({ id, code }) => code === Number(number) && id.startsWith(`${kind.toLowerCase()}-`),
         );
   return heaviest(numbered ? [...found, { row: numbered, weight: NUMBER_WEIGHT }] : found);
 }

@@ -49,14 +49,18 @@ interface Node {
   readonly kernel?: readonly string[];
   /** It does not answer. */
   readonly silent?: true;
+  /** What the cluster says of it; its name by itself, where that is another one than the target's. */
+  readonly cluster?: Data;
+  readonly hostname?: string;
   /** Its GPUs wait for GPU 2 of another node, or of this one, which heat holds down. */
   readonly waits?: 'for another' | 'for its own';
 }
 
-function sessionOf(name: string, { pods, loses, kernel = [], silent, waits }: Node): Session {
+function sessionOf(name: string, node: Node): Session {
+  const { pods, loses, kernel = [], silent, waits, cluster = {}, hostname = name } = node;
   const machine = machineFrom(name, {
-    ...{ version: 1, like: 'h100-sxm', title: 'a node of a job', host: { hostname: name } },
-    ...{ pods, cluster: {} },
+    ...{ version: 1, like: 'h100-sxm', title: 'a node of a job', host: { hostname } },
+    ...{ pods, cluster },
     ...(waits && { everyGpu: { answers: SPINS } }),
     ...(waits === 'for its own' && { gpus: { 2: { answers: HOT } } }),
     ...(loses !== undefined && { gpus: { 6: { faults: { '*': { return: 'gpu_is_lost' } } } } }),
@@ -108,6 +112,78 @@ async function judged(
 }
 
 const ALL = [0, 1, 2, 3, 4, 5, 6, 7];
+
+const PREEMPTED = {
+  events: [
+    {
+      ...{ type: 'Warning', reason: 'PreemptScheduled', secondsAgo: 430 },
+      message: 'Preempt scheduled for node-a',
+    },
+  ],
+};
+
+describe('a node that its platform takes back', () => {
+  const stopped = failed(400, 143, [401, 'SIGTERM received, exiting']);
+  const evicted = {
+    reason: 'TaintManagerEviction',
+    message: 'Marking for deletion Pod ml/train-0',
+    secondsAgo: 431,
+  };
+
+  test.each([
+    ['by a signal alone', stopped, 'medium', 'it ended by SIGTERM (exit code 143)'],
+    [
+      'by the cluster’s word',
+      { ...stopped, events: [evicted] },
+      'high',
+      'the cluster ended the pod: TaintManagerEviction',
+    ],
+  ])('is why a pod ended there %s, and no log is', async (_, end, confidence, why) => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL, end)], cluster: PREEMPTED, hostname: 'spot-1' },
+      'node-b': { pods: [pod('train-1', ALL, failed(300, 1, [301, REMOTE]))] },
+    });
+    expect(answer).toMatchObject({
+      ...{ fault: 'host', confidence, action: 'restart_app' },
+      first: { node: 'node-a', pod: 'train-0', what: 'Azure takes back this spot VM' },
+      saw: [{ pod: 'train-1' }],
+    });
+    expect(answer.advice).toMatch(/^Jobs on it will end, or have ended, by that and by no fault/);
+    expect(answer.why).toContain(why);
+    expect(answer).not.toHaveProperty('takeOut');
+  });
+
+  test.each([
+    ['its program failed by itself', failed(400, 1, [401, '[rank0]: ValueError: bad token'])],
+    ['it was stopped hours before', failed(9_000, 143, [9_001, 'SIGTERM received, exiting'])],
+  ])('explains no pod where %s', async (_, end) => {
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL, end)], cluster: PREEMPTED },
+    });
+    expect(answer.first?.what).not.toContain('Azure');
+    expect(answer.fault).not.toBe('host');
+  });
+});
+
+test('a pod that the cluster took with its node says so where no node can be read', async () => {
+  const sessions = [sessionOf('node-a', { pods: [pod('train-0', ALL, failed(400, 143))] })];
+  const { found } = await viewedJob(sessions, { word: 'job/train', namespace: undefined }, signal);
+  const pods = found.pods.map(({ pod: own }) => ({
+    pod: { ...own, reason: 'Terminated', message: 'imminent node shutdown' },
+  }));
+  const job = { ...found, pods };
+  const ofJob = askingJob(
+    { found: job, read: async () => job },
+    { nodes: ['node-a'], together: true },
+    signal,
+  );
+  const outcome = { target: 'node-a', error: new Error('the node is gone') };
+  const words = 'the cluster ended the pod: Terminated, imminent node shutdown';
+  expect(JobAnswer.parse(await ofJob.answer([outcome]))).toMatchObject({
+    ...{ fault: 'host', confidence: 'high', action: 'restart_app', why: [words] },
+    first: { node: 'node-a', pod: 'train-0', what: words },
+  });
+});
 
 test('what the cluster has said of a node for its triage is not asked again for its pod', async () => {
   const node = sessionOf('node-a', { pods: [pod('train-0', ALL, failed(400, 1))], loses: 420 });

@@ -123,7 +123,7 @@ describe('what was not read is said', () => {
     const ran = await run(['analyze', '-', '--fail-on', 'critical'], { input: text });
     expect(ran.code).toBe(1);
     expect(ran.stdout).toMatch(
-      /^No XID or SXid incident found in 1 records of -.*, but 1 line looks like an XID and was not read: 1 because another program wrote it, not the kernel \(- 1\)\./,
+      /^No XID or SXid incident found in 1 record of -.*, but 1 line looks like an XID and was not read: 1 because another program wrote it, not the kernel \(- 1\)\./,
     );
   });
 

@@ -285,3 +285,28 @@ describe('the ComputeDomains of a node', () => {
     expect(asked(/computedomains/)).toEqual([]);
   });
 });
+
+test('a pool with fewer slices than it says is told as incomplete, of its newest generation', async () => {
+  const slice = (name: string, generation: number, resourceSliceCount: number) =>
+    api.put('resourceslices', {
+      metadata: { name },
+      spec: {
+        ...{ driver: 'gpu.nvidia.com', nodeName: 'gpu-3', devices: [{ name }] },
+        pool: { name: 'gpu-3', generation, resourceSliceCount },
+      },
+    });
+  slice('old', 1, 1);
+  slice('new', 2, 2);
+  const devicesOf = async () => {
+    const { devices } = await viewed();
+    return devices?.ok
+      ? devices.value.map(({ name, poolIncomplete }) => [name, poolIncomplete])
+      : [];
+  };
+  expect(await devicesOf()).toEqual([['new', true]]);
+  slice('second', 2, 2);
+  expect(await devicesOf()).toEqual([
+    ['new', undefined],
+    ['second', undefined],
+  ]);
+});

@@ -29,8 +29,16 @@ async function triaged(name: string) {
   };
 }
 
-/** The same with all that `-o html` asks beside it. */
-export async function reportOf(name: string) {
+const reports = new Map<string, ReturnType<typeof reported>>();
+
+/** The same with all that `-o html` asks beside it; asked once too. */
+export function reportOf(name: string): ReturnType<typeof reported> {
+  const report = reports.get(name) ?? reported(name);
+  reports.set(name, report);
+  return report;
+}
+
+async function reported(name: string) {
   const machine = machineOf(name);
   const beside: Record<string, Answer> = {};
   for (const question of reportQuestions({})) {

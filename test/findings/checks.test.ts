@@ -26,6 +26,7 @@ test('every rule is a check, each once; of a well machine only what the cluster 
   expect(namesOf(checks, 'not_read')).toEqual([
     'compute-domains',
     'device-taints',
+    'dra-devices',
     'dra-driver',
     'expected-gpus',
     'gpu-registration',

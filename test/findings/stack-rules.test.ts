@@ -502,6 +502,7 @@ describe('GPUs of a node that offers none', () => {
       'pods of others are not seen',
       () => told([], { pods: present({ namespace: 'a', total: 1, gpuPods: [], stack: [] }) }),
     ],
+    ['DRA is to give them out', () => told([runs('DRA driver')])],
     ['the driver has none', () => told([plugin], {}, { nvml: 0 })],
     ['another rule compares the kubelet', () => told([plugin], {}, { kubelet: 0 })],
     [

@@ -10,7 +10,7 @@ import { allPastedTexts } from '../../src/xid/pasted-texts.ts';
 import { run } from '../cli/run.ts';
 import { pageOf } from '../fakes/pages.ts';
 import { terminalPicture } from '../fakes/terminal-picture.ts';
-import { read } from './files.ts';
+import { filesUnder, read } from './files.ts';
 import { cell, withSection } from './sections.ts';
 
 /** Pages that come from code. `npm run docs` writes them anew. */
@@ -120,4 +120,16 @@ test('docs/commands.md has the help of every command and what some print', async
     ...sections.flatMap(section => [section, '']),
   ].join('\n');
   await expect(page).toMatchFileSnapshot('../../docs/commands.md');
+});
+
+test('docs/jobs.md counts the logs of public threads as they are', async () => {
+  const lots = filesUnder('test/job-log/public').map(file =>
+    z.array(z.unknown()).parse(JSON.parse(read(file))),
+  );
+  const logs = lots.reduce((sum, lot) => sum + lot.length, 0);
+  const told = `${logs} logs of public threads (\`test/job-log/public\`), in ${lots.length} lots`;
+  const said = /\d+ logs of public threads \(`test\/job-log\/public`\), in \w+ lots/;
+  const page = read('docs/jobs.md');
+  expect(page).toMatch(said);
+  await expect(page.replace(said, told)).toMatchFileSnapshot('../../docs/jobs.md');
 });

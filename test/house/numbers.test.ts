@@ -9,7 +9,7 @@ import { PLATFORM_MACHINES } from '../matrix/platform-machines.ts';
 import { TICKET_MACHINES } from '../matrix/ticket-machines.ts';
 import { THREADS } from '../scenarios/threads.ts';
 import { WELL_THREADS } from '../scenarios/threads-well.ts';
-import { filesUnder, read } from './files.ts';
+import { read } from './files.ts';
 
 /** Numbers of the documents: each is of the code, or of data, or has the command that makes it. */
 
@@ -84,14 +84,6 @@ test.each(Object.entries(TOLD).flatMap(([page, texts]) => texts.map(text => [pag
     expect(textOf(page).includes(text)).toBe(true);
   },
 );
-
-test('docs/jobs.md counts the logs of public threads as they are', () => {
-  const lots = filesUnder('test/job-log/public').map(file => JSON.parse(read(file)));
-  const logs = lots.reduce((sum, lot) => sum + lot.length, 0);
-  const names = ['ten', 'eleven', 'twelve', 'thirteen', 'fourteen', 'fifteen', 'sixteen'];
-  const told = `${logs} logs of public threads (\`test/job-log/public\`), in ${names[lots.length - 10]} lots`;
-  expect(textOf('docs/jobs.md').includes(told), told).toBe(true);
-});
 
 test('docs/performance.md counts the machines of test/matrix as they are', () => {
   const lots = [...FIELD_MACHINES, ...TICKET_MACHINES, ...PLATFORM_MACHINES];

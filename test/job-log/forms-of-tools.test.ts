@@ -193,3 +193,43 @@ describe('who wrote it', () => {
     expect(causes(told, 'KeyError: 7')[0]).toMatchObject({ line: 2 });
   });
 });
+
+/** With no text of the table in them: by their words alone. */
+test.each([
+  ['ERROR: worker 7 is out of shared memory for its queue', 'configuration'],
+  [
+    'RuntimeError: Error: failed to pull the image registry/x: no response of 10.0.0.1:443',
+    'configuration',
+  ],
+  ['RuntimeError: connect() timed out after 60000 ms', 'fabric'],
+  ['ERROR: gave up after 30 s while trying to connect to (head, 1234)', 'fabric'],
+  ['ERROR: failed to complete a TCP connection', 'fabric'],
+  ['n:1:1 [0] wrap.cc:3 NCCL WARN Call to ibv_create_srq failed', 'configuration'],
+  ['n:1:1 [0] x.cc:3 NCCL WARN NET/X Creating the domain 7 failed', 'configuration'],
+  ['srun: error: Unable to do this: not today', 'host'],
+  ['ERROR: the node was low on pids', 'host'],
+  ['forrtl: severe (174): SIGSEGV, segmentation fault occurred', 'application'],
+  [
+    'RuntimeError: the plan is not compatible with the running version of the library',
+    'configuration',
+  ],
+  ['RuntimeError: only 7 MiB free on the device, 1024 MiB wanted', 'application'],
+  ['ERROR: /scratch is 97% full', 'configuration'],
+  ['ERROR: port 8000 of the server is already in use', 'configuration'],
+])('%s: %s', (line, layer) => {
+  expect(causes('step 7', line)[0]).toMatchObject({ layer, line: 2 });
+});
+
+test.each([
+  'ERROR: some tasks of the job ended by an oom-kill of their cgroup',
+  "Unhandled exception of type 'X' with message 'no cells left', terminating",
+  'buffer_alloc: 144817.04 MiB on device 0: take failed: out of memory',
+])('is a failure of the program by its form: %s', line => {
+  expect(causes('step 7', line)).toMatchObject([{ layer: 'application', line: 2 }]);
+});
+
+test('who repeats a help text, and NCCL without a library of InfiniBand, tell of nothing', () => {
+  const help = '[n:7] 1 more process has sent help message help-mpi.txt / no port found';
+  expect(causes('step 7', help)).toEqual([]);
+  expect(causes('n:1:1 [0] wrap.cc:63 NCCL WARN Failed to open libibverbs.so[.1]')).toEqual([]);
+});

@@ -5,13 +5,16 @@ import { Blame } from '../../src/contract/finding.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
 
 /**
- * How programs, launchers and languages that the public logs hold little of end: written from their own sources,
+ * From `ray-placement` on: 49 of 215 cases of 28 November, of which 166 were right before any mend for them. Before:
+ * how programs, launchers and languages that the public logs hold little of end: written from their own sources,
  * judged before the reader was asked. Of the first 52, line and blame were both right in 44 (line 48, blame 45) before
  * any mend for them, of the next 88 (from `pbs-walltime` on) in 56 (65, 65), of the next 27
  * (from `singularity-nv-cli` on) in 19, of the next 17 (from `ok-lightning` on) in 16, of
  * the last 20 (from `kserve-storage-init` on) in 15, of 207 more of launchers, containers, storage and builds in 150,
  * and of 146 more, with what is harmless and what stands before a line, in 113: from
  * `slurm-batch-dos` on stand those that were wrong, and some others; hardware was blamed falsely in none.
+ * frameworks.json holds what was wrong at first, and a part of the rest, of 254 messages of frameworks and CUDA programs:
+ * 206 were right.
  */
 const CASES = z
   .array(
@@ -28,7 +31,11 @@ const CASES = z
       corrected: z.string().exactOptional(),
     }),
   )
-  .parse(JSON.parse(readFileSync(new URL('programs.json', import.meta.url), 'utf8')));
+  .parse(
+    ['programs.json', 'frameworks.json'].flatMap(file =>
+      JSON.parse(readFileSync(new URL(file, import.meta.url), 'utf8')),
+    ),
+  );
 
 test.each(CASES)('$name', ({ log, line, alsoRight = [], layers }) => {
   const text = `${log.join('\n')}\n`;

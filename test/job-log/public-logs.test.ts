@@ -104,8 +104,6 @@ const STILL_WRONG: Readonly<Record<string, string>> = {
     'The failing call is named as what began it, and nobody is blamed.',
   'jax-ncclcomminitrank-unhandled-cuda':
     'The failing call is named as what began it, and nobody is blamed.',
-  'maxim-jax-cpu-wheel':
-    'JAX notes the same of each platform that is not there, in jobs that are meant for the CPU as well.',
   'triton-cpu-pinned-warnings-then-exit':
     'Notes of a server that runs on the CPU on purpose, as errors; nothing else is in the log.',
   'sglang-pynccl-unhandled-system-error':

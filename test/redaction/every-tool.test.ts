@@ -1,102 +1,15 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
-import { createRedaction, redactedView } from '../../src/bridge/redacted-session.ts';
-import type { ClusterQuestion, ClusterView } from '../../src/contract/cluster-view.ts';
+import { redactedView } from '../../src/bridge/redacted-session.ts';
+import type { ClusterView } from '../../src/contract/cluster-view.ts';
 import { createNames } from '../../src/redaction/names.ts';
 import { redactedInstruments } from '../../src/redaction/node.ts';
-import type { Session } from '../../src/session/port.ts';
-import { TOOLS } from '../../src/tools/index.ts';
 import type { Instruments } from '../../src/tools/instruments.ts';
-import { agentSession, clientOf } from '../fakes/agent-session.ts';
+import { clientOf } from '../fakes/agent-session.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 import { filesUnder, read } from '../house/files.ts';
-import { MARKER, secretive, secretiveEverywhere, secretiveView, UID } from './secretive.ts';
-import { PORTS, textsOf } from './texts.ts';
-
-const KEY = '00112233445566778899aabbccddeeff';
-type Question = Omit<ClusterQuestion, 'node'>;
-
-interface Node {
-  readonly instruments: Instruments;
-  readonly view: (askedForPod: boolean) => ClusterView;
-}
-const secretiveNode = (): Node => ({
-  instruments: instrumentsFor(secretive()),
-  view: secretiveView,
-});
-
-/** The node behind the real agent, with the cluster's view beside it. */
-function nodeSession(
-  redacted: boolean,
-  asked: Question[] = [],
-  { instruments: plain, view }: Node = secretiveNode(),
-): Session {
-  const session = agentSession('gpu-3', redacted ? redactedInstruments(plain, KEY) : plain);
-  const viewing: Session = {
-    target: session.target,
-    call: request => session.call(request),
-    start: (signal, onProgress) => session.start(signal, onProgress),
-    close: () => session.close(),
-    clusterView: async question => {
-      asked.push(question);
-      return view(question.pod !== undefined);
-    },
-  };
-  const pods = [{ namespace: 'zz-secret-ns', name: 'zz-secret-pod' }];
-  return redacted ? createRedaction(KEY).session(viewing, async () => pods) : viewing;
-}
-
-const INPUTS: Readonly<Record<string, object>> = {
-  describe_gpu_node: { detail: 'full' },
-  get_gpu_inventory: { detail: 'full' },
-  analyze_xid_errors: { limit: 500 },
-  explain_failure: { pod: 'zz-secret-ns/zz-secret-pod' },
-};
-
-const ASKED = TOOLS.filter(tool => !tool.isLocal).map(({ name }) => name);
-
-/** Every tool's answer, both its forms, as one text. */
-async function answers(session: Session): Promise<Map<string, string>> {
-  const client = await clientOf(session);
-  const told = new Map<string, string>();
-  for (const name of ASKED) {
-    const result = await client.callTool({ name, arguments: { ...INPUTS[name] } });
-    expect(result.isError ?? false, JSON.stringify(result)).toBe(false);
-    told.set(name, JSON.stringify(result));
-  }
-  await session.close();
-  return told;
-}
-
-const markersIn = (text: string): string[] => [...new Set(text.match(MARKER))].toSorted();
-
-/** Named by the ports and by no tool now; of evicted pods the status' message is. */
-const IN_NO_ANSWER = ['zz-secret-claim', 'zz-secret-dmn', 'zz-secret-status'];
-
-test('no tool shows a name, and without --redact-names they show every one', async () => {
-  const plain = await answers(nodeSession(false));
-  const redacted = await answers(nodeSession(true));
-  const leaks = [...redacted].flatMap(([tool, text]) =>
-    markersIn(text).map(name => `${tool}: ${name}`),
-  );
-  expect(leaks).toEqual([]);
-  const shown = markersIn([...plain.values()].join('\n'));
-  const all = markersIn(JSON.stringify([secretive(), secretiveView(true)]));
-  expect(all.filter(name => !shown.includes(name))).toEqual(IN_NO_ANSWER);
-});
-
-test('wherever a port may give a name, no tool shows it', async () => {
-  const node = secretiveEverywhere();
-  const redacted = await answers(nodeSession(true, [], node));
-  const leaks = [...redacted].flatMap(([tool, text]) =>
-    markersIn(text).map(name => `${tool}: ${name}`),
-  );
-  expect(leaks).toEqual([]);
-  const plain = await answers(nodeSession(false, [], node));
-  expect(markersIn([...plain.values()].join('\n')).length).toBeGreaterThan(40);
-  const marks = Object.values(PORTS).flatMap(schema => textsOf(schema, '').map(({ mark }) => mark));
-  expect([...node.seen, 'nobody'].toSorted()).toEqual([...new Set(marks)].toSorted());
-});
+import { secretive, secretiveEverywhere, UID } from './secretive.ts';
+import { KEY, markersIn, nodeSession, type Question } from './secretive-session.ts';
 
 test('no name passes the ports of the node and of the cluster', async () => {
   const { signal } = new AbortController();

@@ -421,6 +421,18 @@ export const STACK: readonly Scenario[] = [
     ['dra-driver-gone'],
   ),
   seen(
+    'the DRA driver runs and publishes no GPU',
+    {},
+    {
+      devices: present([]),
+      pods: present({
+        ...{ namespace: null, total: 9, gpuPods: [] },
+        stack: [part('DRA driver', [{ name: 'gpus', state: 'running', ready: true }], RUNNING)],
+      }),
+    },
+    ['dra-none-published'],
+  ),
+  seen(
     'the device plugin runs and has registered no GPU',
     { capacity: { 'nvidia.com/gpu': 0 }, allocatable: { 'nvidia.com/gpu': 0 } },
     {

@@ -219,11 +219,6 @@ describe('explain_failure', () => {
     ],
     ['words beside a quoted name', created('', ''), kubelets('Failed', `start "nvidia": ${HOOK}`)],
     ['redacted words', ended({ reason: 'StartError', message: withheld(HOOK) }), {}],
-    [
-      'CDI',
-      created('CreateContainerError', 'CDI injection: unresolvable CDI devices nvidia.com/gpu=0'),
-      {},
-    ],
   ])('the runtime’s own words do, by %s', async (_what, pod, changed) => {
     expect(await explained('dgx-h100', pod, changed)).toMatchObject({
       ...{ fault: 'driver', confidence: 'high', action: 'fix_configuration' },

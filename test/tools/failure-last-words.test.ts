@@ -159,10 +159,10 @@ describe.each([
 });
 
 test('a line of the program’s own does not take the place of how it ended and of the kernel log', async () => {
-  const log = present(logOf('step 1', 'ERROR: some words that nobody has seen before'));
-  const by = (exitCode: number) =>
+  const words = 'ERROR: some words that nobody has seen before';
+  const by = (exitCode: number, line = words) =>
     explained(
-      { log },
+      { log: present(logOf('step 1', line)) },
       1,
       aPod({
         phase: 'Failed',
@@ -174,7 +174,10 @@ test('a line of the program’s own does not take the place of how it ended and 
   expect(killed.why[0]).toBe('it ended by SIGKILL (exit code 137)');
   expect(killed.why.join()).toContain('nobody has seen before');
   const failed = await by(1);
-  expect(failed).toMatchObject({ fault: 'application', confidence: 'low' });
+  // Exit code 1 alone says so with this confidence: a line that says the same takes nothing from it.
+  expect(failed).toMatchObject({ fault: 'application', confidence: 'medium' });
+  const other = await by(1, 'ERROR: gave up after 30 s while trying to connect to (head, 1234)');
+  expect(other).toMatchObject({ fault: 'fabric', confidence: 'low' });
   expect(failed.why).toContain('the program ended itself with exit code 1');
   expect(failed.why.join()).toMatch(/no incident|kernel log/);
 });

@@ -99,7 +99,7 @@ test.each([
     expect(text).toContain(
       'pod team-a/train-0, ended at 2026-03-01T11:59:10Z with exit code 137 (it had this GPU and ran then)',
     );
-    expect(text).toContain('searched for pods: journal (kubelet and container runtime): 1 records');
+    expect(text).toContain('searched for pods: journal (kubelet and container runtime): 1 record');
   },
 );
 

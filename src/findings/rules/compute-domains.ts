@@ -107,8 +107,26 @@ function domainClues(
       }),
     ];
   }
-  return domain.status === 'NotReady' ? [clue(waitsFor(domain, name))] : [];
+  if (domain.status === 'NotReady') return [clue(waitsFor(domain, name))];
+  const all = cliquesOf(domain);
+  return all.length > 1 ? [clue(severalCliques(name, all))] : [];
 }
+
+/** Of its nodes that are in a fabric. */
+const cliquesOf = ({ nodes }: ComputeDomain): readonly string[] => [
+  ...new Set(nodes.flatMap(({ clique }) => (clique === '' ? [] : bare(clique)))),
+];
+
+/** IMEX connects the nodes of one clique: its daemons of another are of another IMEX domain (dnsnames.go). */
+const severalCliques = (
+  name: string,
+  cliques: readonly string[],
+): Omit<ClueParts, 'of' | 'component' | 'evidence'> => ({
+  ...{ severity: 'info', action: 'watch', blame: 'configuration', confidence: 'high' },
+  title: `${name} spreads over ${cliques.length} NVLink cliques: between those there is no NVLink`,
+  advice:
+    'A job that is to use NVLink between all its nodes has to be put into one: a pod affinity by the label nvidia.com/gpu.clique does that.',
+});
 
 /** This node is ready, and the domain is not. */
 function waitsFor(

@@ -3,6 +3,7 @@ import type { GpuRef } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
+import type { GpuState } from '../../nvml/port.ts';
 import { xidEntry } from '../../xid/catalogue.ts';
 import { type Clue, nodeClue } from '../clue.ts';
 import { rule } from '../rule.ts';
@@ -16,6 +17,21 @@ export interface SeenGpu {
   readonly pci?: string | undefined;
   readonly error?: string | undefined;
 }
+
+/** The same of the agent's own reading. */
+export const seenGpus = ({
+  gpus,
+}: {
+  readonly gpus: readonly Pick<GpuState, 'index' | 'uuid' | 'pci' | 'handle'>[];
+}): readonly SeenGpu[] =>
+  gpus.map(({ index, uuid, pci, handle }) => ({
+    index,
+    uuid: known(uuid),
+    pci: known(pci),
+    error: handle.ok ? undefined : handle.reason,
+  }));
+
+export const refOf = ({ index, uuid, pci }: SeenGpu): GpuRef => optional({ index, uuid, pci });
 
 type Dra = Pick<ClusterView, 'devices' | 'taintRules' | 'claims'>;
 
@@ -107,8 +123,6 @@ function taintClue(group: readonly Kept[], view: Dra): readonly Clue[] {
   ];
 }
 
-const refOf = ({ index, uuid, pci }: SeenGpu): GpuRef => optional({ index, uuid, pci });
-
 const shortList = (names: readonly string[]): string =>
   names.length <= NAMES_MAX
     ? names.join(', ')
@@ -162,18 +176,7 @@ function adviceFor({ taint: { key, value, effect }, rule: by, gpu }: Kept): stri
 export const deviceTaints = rule(
   'device-taints',
   { gpu: { tells: ['uuid', 'pci', 'handle'] }, cluster: true },
-  facts =>
-    facts.cluster
-      ? taintedDevices(
-          facts.cluster,
-          facts.driver.gpus.map(({ index, uuid, pci, handle }) => ({
-            index,
-            uuid: known(uuid),
-            pci: known(pci),
-            error: handle.ok ? undefined : handle.reason,
-          })),
-        )
-      : [],
+  facts => (facts.cluster ? taintedDevices(facts.cluster, seenGpus(facts.driver)) : []),
 );
 
 /**

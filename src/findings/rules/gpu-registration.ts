@@ -28,7 +28,10 @@ export function noneRegistered(view: View, { nvml, kubelet }: Counted): readonly
   const isSeen = pods?.namespace === null && pods.stack !== undefined && isWithoutDra(view);
   if (!node || !isSeen || kubelet === 0 || !nvml) return [];
   const isOffered = Object.values(node.capacity).some(count => count > 0);
-  if (isOffered || isHeldBack(node) || stuckParts(pods).some(({ pod }) => !pod.isClaim)) return [];
+  // Where DRA is to give them out, its own rule says that it does not.
+  const isDras = pods.stack?.some(({ part, isClaim }) => part === 'DRA driver' && !isClaim);
+  if (isOffered || isDras || isHeldBack(node) || stuckParts(pods).some(({ pod }) => !pod.isClaim))
+    return [];
   const plugin = pods.stack?.find(
     ({ part, isClaim, deleting }) => part === 'device plugin' && !isClaim && !deleting,
   );

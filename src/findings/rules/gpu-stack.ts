@@ -55,8 +55,11 @@ const NEEDED: readonly StackPod['part'][] = [
   'vGPU device manager',
 ];
 
+/** The daemon of a ComputeDomain is only where a pod of that claims a channel, and waits for it. */
 const isNeeded = ({ pod, helper }: StuckPart): boolean =>
-  !pod.isClaim && !helper?.isOptional && NEEDED.includes(pod.part);
+  !pod.isClaim &&
+  !helper?.isOptional &&
+  (NEEDED.includes(pod.part) || pod.name.startsWith('computedomain-daemon'));
 
 function stuckPart(pods: ClusterPods | undefined): readonly Clue[] {
   const parts = stuckParts(pods);

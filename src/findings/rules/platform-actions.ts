@@ -16,7 +16,10 @@ import { rule } from '../rule.ts';
 import { namedGpus } from '../support/named-gpus.ts';
 import { type PlatformWord, platformWord } from '../support/platform-words.ts';
 
-type Facts = { readonly cluster?: Pick<ClusterView, 'node' | 'nodeEvents' | 'nodeClaim'> };
+type Facts = {
+  readonly cluster?: Pick<ClusterView, 'node' | 'nodeEvents' | 'nodeClaim'> &
+    Partial<Pick<ClusterView, 'pods'>>;
+};
 
 /**
  * What the platform has announced or begun: maintenance, interruption, scale-down, repair. It is what
@@ -25,13 +28,14 @@ type Facts = { readonly cluster?: Pick<ClusterView, 'node' | 'nodeEvents' | 'nod
 export const platformActions = rule('platform-actions', { cluster: true }, ({ cluster }: Facts) => {
   const node = known(cluster?.node);
   if (!node) return [];
+  const events = known(cluster?.nodeEvents) ?? [];
   const said = [
-    ...planned(node),
+    ...planned(node, cluster?.pods && known(cluster.pods)?.readAt),
     ...byLabels(node),
     ...byTaints(node),
     ...byConditions(node),
     ...byClaim(cluster?.nodeClaim && known(cluster.nodeClaim)),
-    ...byEvents(known(cluster?.nodeEvents) ?? []),
+    ...byEvents(events),
   ];
   // One matter is told once, by its first word: an event tells of a taint, a taint of a label.
   return [...Map.groupBy(said, ({ word }) => word.says).values()].flatMap(words =>
@@ -44,6 +48,8 @@ interface PlatformSign {
   /** Names it among the findings of the rule. */
   readonly of: string;
   readonly evidence: Evidence;
+  /** Why it is no matter of now, or not yet. */
+  readonly against?: string;
 }
 
 /**
@@ -53,16 +59,28 @@ interface PlatformSign {
 const MAINTENANCE = 'cloud.google.com/scheduled-maintenance-time';
 const IN_MAINTENANCE = 'cloud.google.com/active-node-maintenance';
 
-function planned(node: ClusterNode): readonly PlatformSign[] {
+/** Nearer than this, and later than this after it, it is a matter of now. */
+const SOON_MS = 86_400_000;
+
+function planned(node: ClusterNode, readAt: string | undefined): readonly PlatformSign[] {
   const seconds = Number(node.labels[MAINTENANCE]);
   const isPlanned = Number.isInteger(seconds) && seconds > 0 && seconds < 4e9;
   if (!isPlanned || node.labels[IN_MAINTENANCE] !== undefined) return [];
-  const says = `The platform maintains this node from ${isoTime(seconds * 1_000)} on`;
+  const at = isoTime(seconds * 1_000);
+  const inMs = readAt === undefined ? 0 : seconds * 1_000 - Date.parse(readAt);
+  const isOver = inMs < -SOON_MS;
   return [
     {
-      word: { who: 'GKE', says, does: 'ends' },
+      word: {
+        who: 'GKE',
+        says: isOver
+          ? `The platform was to maintain this node from ${at} on`
+          : `The platform maintains this node from ${at} on`,
+        does: inMs > SOON_MS || isOver ? 'may-end' : 'ends',
+      },
       of: 'maintenance',
       evidence: ofLabel(node, MAINTENANCE),
+      ...(isOver && { against: 'that time is over, and the label says nothing newer' }),
     },
   ];
 }
@@ -150,18 +168,28 @@ function byClaim(claim: NodeClaim | undefined): readonly PlatformSign[] {
   ];
 }
 
+/** The kubelet writes it when it finds itself in another boot: pkg/kubelet/events/event.go, NodeRebooted. */
+const REBOOTED = 'Rebooted';
+
+/** Events stay for an hour, where nobody has set that otherwise; what a boot has taken up is over by then. */
 const byEvents = (events: readonly ClusterEvent[]): readonly PlatformSign[] =>
   events.flatMap(({ reason, message, from, firstAt, lastAt }) => {
     const word = platformWord('event', reason, { from });
     if (!word) return [];
+    const since = events.find(
+      other => other.reason === REBOOTED && lastAt !== undefined && (other.lastAt ?? '') > lastAt,
+    )?.lastAt;
+    const isOver = since !== undefined && word.does === 'ends';
     return {
-      ...{ word, of: plainText(reason, 64) },
+      word: isOver ? { ...word, does: 'may-end' as const } : word,
+      of: plainText(reason, 64),
       evidence: {
         what: `event ${plainText(reason, 64)} of ${plainText(from, 64)}: ${plainText(message, 200)}`,
         source: 'events of the node',
         ...recordTimes([firstAt, lastAt]),
         command: 'kubectl get events -n default',
       },
+      ...(isOver && { against: `the node has been booted since, at ${plainText(since, 40)}` }),
     };
   });
 
@@ -193,6 +221,7 @@ function clueOf(node: ClusterNode, words: readonly PlatformSign[]): readonly Clu
     blame: 'host',
     confidence: 'high',
     wouldChange: 'A mark that its controller has forgotten to take back.',
+    counterEvidence: first.against === undefined ? [] : [first.against],
     evidence: [
       ...words.slice(0, 4).map(({ evidence }) => evidence),
       ...(node.taintsBy && first.evidence.source.startsWith('spec.taints')

@@ -1,5 +1,6 @@
 import type { ClusterContainer, ClusterEvent } from '../../contract/cluster-view.ts';
 import { hookWords } from '../../contract/hook-words.ts';
+import { cdiAdvice } from './cdi-words.ts';
 
 /** Why kubelet or runtime cannot start a pod or a container of it, by their own words. */
 export interface StartWords {
@@ -35,11 +36,19 @@ const REFUSALS: readonly Row[] = [
     },
   ],
   [
+    /^FailedPrepareDynamicResources.*(?:compute.?domain|\bimex\b)/i,
+    {
+      is: 'the ComputeDomain that it claims is not ready here',
+      advice:
+        'The event has the words of the DRA driver: see the pod computedomain-daemon-* of this node, and, with numNodes in the domain, which nodes it still waits for.',
+    },
+  ],
+  [
     /^FailedPrepareDynamicResources/,
     {
       is: 'the DRA driver does not prepare what it claims',
-      advice:
-        'The event has the words of the DRA driver: see its kubelet plugin on this node, and of a ComputeDomain whether its IMEX daemon here is ready.',
+      advice: 'The event has the words of the DRA driver: see its kubelet plugin on this node.',
+      isNodes: true,
     },
   ],
   [
@@ -87,14 +96,17 @@ const REFUSALS: readonly Row[] = [
 ];
 
 /** What an event of a pod that is being prepared means; undefined for one that the table does not have. */
-export const refusalWords = ({ reason, message }: ClusterEvent): StartWords | undefined =>
-  hookWords(message) === undefined
-    ? first(REFUSALS, `${reason} ${message}`)
-    : {
+export function refusalWords({ reason, message }: ClusterEvent): StartWords | undefined {
+  if (hookWords(message) === undefined) return first(REFUSALS, `${reason} ${message}`);
+  const cdi = cdiAdvice(message);
+  return cdi === undefined
+    ? {
         is: 'NVIDIA’s runtime cannot give it a GPU',
         advice: 'The event has its words: compare with the findings on the driver of this node.',
         isNodes: true,
-      };
+      }
+    : { is: 'the runtime does not find the CDI device that it asks for', advice: cdi };
+}
 
 /**
  * Why an image does not come: containerd, core/remotes/docker (`pull access denied, repository does not

@@ -28,6 +28,7 @@ import { defineTool } from '../tool.ts';
 
 const INCIDENTS_MAX = 30;
 const FINDINGS_MAX = 20;
+const OTHERS_MAX = 8;
 
 export const explainFailure = defineTool({
   name: 'explain_failure',
@@ -60,15 +61,16 @@ export const explainFailure = defineTool({
       );
     });
     // What a program did is cured in the program, whatever its GPU needs.
-    const own = incidents
+    const near = incidents
       .flatMap(incident =>
         incident.blame === 'application' ? incident : decidedIncidents(facts, [incident], judged),
       )
-      .filter(
-        incident =>
-          (incident.gpu === null || unknown || pod.pcis.includes(incident.gpu)) &&
-          !isOfAnother(facts, incident, pod),
-      );
+      .filter(({ gpu }) => gpu === null || unknown || pod.pcis.includes(gpu))
+      .map(incident => ({ incident, other: ownerBesides(facts, incident, pod) }));
+    const own = near.flatMap(({ incident, other }) => (other ? [] : incident));
+    const ofOthers = near.flatMap(({ incident, other }) =>
+      other ? { ...other, ...incidentPart(incident) } : [],
+    );
     const answer: FailureAnswer = {
       ...head(
         instruments,
@@ -84,6 +86,7 @@ export const explainFailure = defineTool({
       pod,
       containers: [],
       incidents: own.slice(0, INCIDENTS_MAX),
+      ...(ofOthers.length > 0 && { ofOthers: ofOthers.slice(-OTHERS_MAX) }),
       findings: findings.slice(0, FINDINGS_MAX),
       events: [],
       searched: {
@@ -186,15 +189,22 @@ function podGpus({ gpus, pcis, gpusFrom, loggedOn = [] }: FailureAnswer['pod']):
 const isTold = ({ findings }: FailureAnswer, { root, gpu, ...first }: Incident): boolean =>
   findings.some(({ id }) => id === `xid-${root.xid}:${gpu}@${first.firstTime ?? first.firstLine}`);
 
-/** An incident that is surely another pod's: its process lives there, or ended as that pid. */
-function isOfAnother(facts: NodeFacts, incident: Incident, pod: FailureAnswer['pod']): boolean {
-  if (incident.blame !== 'application') return false;
+/** The pod whose an incident surely is, where that is another one: its process lives there, or ended as that pid. */
+function ownerBesides(
+  facts: NodeFacts,
+  incident: Incident,
+  pod: FailureAnswer['pod'],
+): { readonly pod: string } | undefined {
+  if (incident.blame !== 'application') return undefined;
   const [whose, ...others] = podsOfIncident(facts, incident);
-  if (!whose || others.length > 0 || whose.confidence !== 'high') return false;
+  if (!whose || others.length > 0 || whose.confidence !== 'high') return undefined;
   // Who asks without a namespace means any pod of that name.
   const namespace = pod.namespace ?? whose.namespace;
-  return !isSamePod(whose, { ...pod, namespace, podUid: pod.uid });
+  if (isSamePod(whose, { ...pod, namespace, podUid: pod.uid })) return undefined;
+  return { pod: plainText([whose.namespace, whose.pod].filter(Boolean).join('/'), 320) };
 }
+
+const incidentPart = ({ title, gpu, firstTime }: Incident) => ({ title, gpu, time: firstTime });
 
 /** What the node knows of the pod: its uid, and its GPUs by allocation or by its processes. */
 function podOnNode(facts: NodeFacts, asked: PodName): FailureAnswer['pod'] {

@@ -16,6 +16,7 @@ import type { Clue } from '../../findings/clue.ts';
 import { hitsByCluster } from '../../findings/remedy.ts';
 import { domainFindings, type OwnClique } from '../../findings/rules/compute-domains.ts';
 import { draDriver, taintedDevices } from '../../findings/rules/device-taints.ts';
+import { draDeviceClues } from '../../findings/rules/dra-devices.ts';
 import { missingGpus } from '../../findings/rules/expected-gpus.ts';
 import { noneRegistered } from '../../findings/rules/gpu-registration.ts';
 import { gpuStack, STACK_STUCK } from '../../findings/rules/gpu-stack.ts';
@@ -149,6 +150,7 @@ function toldBy(
     ...(view.devices?.ok && {
       ...unlessUnread('device-taints', taintedDevices(view, gpus), [view.taintRules]),
       ...unlessUnread('dra-driver', draDriver({ cluster: view }), [stackOf(view)]),
+      ...unlessUnread('dra-devices', draDeviceClues(view, gpus), [stackOf(view), view.claims]),
     }),
   };
 }

@@ -126,6 +126,19 @@ export const FailureAnswer = z.strictObject({
   from: z.string().optional(),
   to: z.string().optional(),
   incidents: z.array(unlisted(Incident)),
+  /** Incidents of programs of other pods on its GPUs, or on the node's where its own are not known. */
+  ofOthers: z
+    .array(
+      unlisted(
+        z.strictObject({
+          pod: z.string(),
+          title: z.string(),
+          gpu: z.string().nullable(),
+          time: z.string().nullable(),
+        }),
+      ),
+    )
+    .optional(),
   findings: z.array(unlisted(Finding)).describe('Of its GPUs and the node, as they are now.'),
   events: z.array(unlisted(EventRow)),
   /** Of the container that failed; its lines are the program's own words. */

@@ -8,6 +8,7 @@ import type {
 import type { Action, Blame, Confidence, Finding } from '../../contract/finding.ts';
 import type { JobLog, JobLogEntry } from '../../contract/job-log.ts';
 import type { Incident } from '../../xid/events.ts';
+import type { FailureAnswer } from './failure-answer.ts';
 
 /** What is known of a pod that failed, and of its node at that time. */
 export interface FailureFacts {
@@ -17,6 +18,8 @@ export interface FailureFacts {
   readonly podEvents: readonly ClusterEvent[];
   /** Incidents within the container's life, worst first; of its own GPUs where these are known. */
   readonly incidents: readonly Incident[];
+  /** The same of programs of other pods. */
+  readonly ofOthers?: FailureAnswer['ofOthers'];
   /** False: the incidents are those of all GPUs of the node. */
   readonly ownGpusKnown: boolean;
   /** PCI addresses of GPUs that its own program says it computes on: anybody can print that. */

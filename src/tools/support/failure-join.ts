@@ -75,6 +75,7 @@ function explainedPod(
     end,
     podEvents: known(view.podEvents) ?? [],
     incidents,
+    ofOthers: facts.ofOthers,
     findings: facts.findings,
     ownGpusKnown,
     saidGpus: log ? devicesOf(log, pod).map(({ pci }) => pci) : [],

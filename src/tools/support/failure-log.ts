@@ -81,14 +81,16 @@ export function incidentsBeside({
   logCovers,
   ownGpusKnown,
   incidents,
-}: Pick<FailureFacts, 'logCovers' | 'ownGpusKnown' | 'incidents'>): string {
+  ofOthers = [],
+}: Pick<FailureFacts, 'logCovers' | 'ownGpusKnown' | 'incidents' | 'ofOthers'>): string {
+  const but = ofOthers.length > 0 ? ' but of other pods’ programs' : '';
   if (ownGpusKnown) {
     return logCovers
-      ? 'the kernel log covers the whole run and shows no incident of its GPUs'
-      : 'no incident of its GPUs was found';
+      ? `the kernel log covers the whole run and shows no incident of its GPUs${but}`
+      : `no incident of its GPUs was found${but}`;
   }
   const { length } = incidents;
-  if (length === 0) return 'no incident of the GPUs of its node was found';
+  if (length === 0) return `no incident of the GPUs of its node was found${but}`;
   return `${plural(length, 'incident')} on its node, whose GPUs they were is not known`;
 }
 

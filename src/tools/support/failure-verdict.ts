@@ -1,9 +1,11 @@
-import type { ContainerEnd } from '../../contract/cluster-view.ts';
+import type { ClusterEvent, ClusterPod, ContainerEnd } from '../../contract/cluster-view.ts';
 import type { Blame } from '../../contract/finding.ts';
 import { hookWords } from '../../contract/hook-words.ts';
 import { JOB_WENT_ON_MS } from '../../contract/limits.ts';
+import { cdiAdvice } from '../../findings/support/cdi-words.ts';
 import { CONTAINER_FINDING } from '../../findings/support/container-faults.ts';
 import type { Incident } from '../../xid/events.ts';
+import type { FailureAnswer } from './failure-answer.ts';
 import {
   type FailureFacts,
   type FailureVerdict,
@@ -32,7 +34,7 @@ export function failureVerdict(facts: FailureFacts): FailureVerdict {
     return {
       ...verdict,
       why: [...verdict.why, ...why],
-      against: [...verdict.against, ...against, ...doubts(facts)],
+      against: [...verdict.against, ...against, ...besideNeighbours(facts), ...doubts(facts)],
     };
   }
   return {
@@ -129,7 +131,13 @@ export const judgedIncident = <I extends Incident>({
   readonly incidents: readonly I[];
 }): I | undefined => incidents.find(incident => why[0] === incidentWords(incident));
 
-const takenAway: Judge = ({ pod, podEvents }) => {
+const takenAway: Judge = ({ pod, podEvents }) => takenByCluster(pod, podEvents);
+
+/** What the cluster says of a pod that it ended itself: evicted, preempted, of a node that shut down. */
+export function takenByCluster(
+  pod: Pick<ClusterPod, 'reason' | 'message'>,
+  podEvents: readonly ClusterEvent[] = [],
+): FailureVerdict | undefined {
   const reason = TAKEN_AWAY.test(pod.reason)
     ? pod.reason
     : podEvents.find(event => TAKEN_AWAY.test(event.reason))?.reason;
@@ -139,12 +147,29 @@ const takenAway: Judge = ({ pod, podEvents }) => {
     confidence: 'high',
     action: 'restart_app',
     advice: 'The cluster ended this pod. See the node: its conditions, pressure and taints.',
-    why: [`the cluster ended the pod: ${reason}${pod.message && `, ${pod.message}`}`],
+    why: [`${ENDED_BY_CLUSTER}: ${reason}${pod.message && `, ${pod.message}`}`],
     against: [],
   };
-};
+}
 
-const neverStarted: Judge = ({ pod, container, podEvents, end }) => {
+const ENDED_BY_CLUSTER = 'the cluster ended the pod';
+
+/** Whether it was ended from outside: by the cluster, or by a signal that asks it to stop. */
+export const isEndedFromOutside = ({
+  why: [first = ''],
+  fault,
+  containers,
+}: Pick<FailureAnswer, 'why' | 'fault' | 'containers'>): boolean =>
+  first.startsWith(ENDED_BY_CLUSTER) ||
+  (fault === 'unknown' &&
+    containers.some(({ exitCode, signal }) =>
+      ASKED_TO_STOP.includes(signal ?? (exitCode ?? 0) - 128),
+    ));
+
+/** signal(7): SIGTERM, and SIGKILL where its time was over. */
+const ASKED_TO_STOP: readonly number[] = [15, 9];
+
+const neverStarted: Judge = ({ pod, container, podEvents, end, findings }) => {
   const waiting = container?.state === 'waiting' ? container : undefined;
   const reason = [pod.reason, end?.reason ?? '', waiting?.reason ?? ''].find(one =>
     NEVER_STARTED.test(one),
@@ -153,20 +178,39 @@ const neverStarted: Judge = ({ pod, container, podEvents, end }) => {
   const hook = hookMessage([end, waiting, ...(end ? [] : podEvents)]);
   if (reason === undefined && !(event && !end) && hook === undefined) return undefined;
   const words = hook ?? waiting?.message ?? (pod.message || event?.message) ?? '';
-  return {
-    fault: hook === undefined ? 'configuration' : 'driver',
-    confidence: hook === undefined ? 'medium' : 'high',
-    action: 'fix_configuration',
-    advice:
-      hook === undefined
-        ? 'The container never ran. Compare what it asks for with what the node offers: get_pod_gpu_allocation.'
-        : 'The NVIDIA runtime could not give the container its GPU. Ask triage_gpu_node for the driver.',
-    why: [
-      `the container never ran: ${reason ?? event?.reason ?? 'refused'}${words && `, ${words}`}`,
-    ],
-    against: [],
-  };
+  const said = `the container never ran: ${reason ?? event?.reason ?? 'refused'}${words && `, ${words}`}`;
+  const { why = [], ...judged } = ofHook(hook, findings);
+  return { ...judged, action: 'fix_configuration', why: [said, ...why], against: [] };
 };
+
+/**
+ * Whose matter it is that NVIDIA's runtime could not serve a container. Of a CDI device that it does not find
+ * only that is shown: the specification is old, not written yet, or of other devices than are asked for.
+ */
+function ofHook(
+  hook: string | undefined,
+  findings: FailureFacts['findings'],
+): Pick<FailureVerdict, 'fault' | 'confidence' | 'advice'> & { readonly why?: readonly string[] } {
+  if (hook === undefined) {
+    return {
+      ...{ fault: 'configuration', confidence: 'medium' },
+      advice:
+        'The container never ran. Compare what it asks for with what the node offers: get_pod_gpu_allocation.',
+    };
+  }
+  const advice = cdiAdvice(hook);
+  const shown = findings.find(({ id }) => id === 'cdi-stale' || id === 'driver-not-loaded');
+  if (advice === undefined || shown?.id === 'driver-not-loaded') {
+    return {
+      ...{ fault: 'driver', confidence: 'high' },
+      advice:
+        'The NVIDIA runtime could not give the container its GPU. Ask triage_gpu_node for the driver.',
+    };
+  }
+  return shown
+    ? { fault: 'configuration', confidence: 'high', advice: shown.advice, why: [shown.title] }
+    : { fault: 'configuration', confidence: 'medium', advice };
+}
 
 /** The message in which the NVIDIA runtime says why it could not serve the container. */
 const hookMessage = (
@@ -240,7 +284,9 @@ const lastResortAndExit: Judge = facts => {
   const exit = ownExit(facts);
   if (!judgement || !exit) return judgement;
   if (exit.fault === 'unknown' && judgement.fault === 'application') return undefined;
-  return { ...judgement, why: [...judgement.why, ...exit.why] };
+  // What the exit code says by itself is not weaker for a line that says the same.
+  const confidence = exit.fault === judgement.fault ? exit.confidence : judgement.confidence;
+  return { ...judgement, confidence, why: [...judgement.why, ...exit.why] };
 };
 
 /** Where it is not known which GPUs were its own, its log knows more than an incident of any of them. */
@@ -261,6 +307,23 @@ const JUDGES: readonly Judge[] = [
   lastResortAndExit,
   ownExit,
 ];
+
+/**
+ * What another pod's program did on the same GPU as this one ended. Under MPS a fatal fault is told to all clients
+ * of that GPU, without whose it was (NVIDIA, Multi-Process Service, Volta MPS limited execution resource and error containment).
+ */
+function besideNeighbours({ ofOthers = [], end }: FailureFacts): string[] {
+  const endMs = Date.parse(end?.finishedAt ?? '');
+  const near = ofOthers.filter(
+    ({ time }) => time !== null && Math.abs(Date.parse(time) - endMs) <= JOB_WENT_ON_MS,
+  );
+  return near
+    .slice(0, 1)
+    .map(
+      ({ pod, title, gpu, time }) =>
+        `${title}${gpu === null ? '' : ` on GPU ${gpu}`} at ${time} was of pod ${pod}: under MPS the fault of one program ends the others on its GPU too`,
+    );
+}
 
 const doubts = ({ logCovers, end }: FailureFacts): string[] =>
   logCovers || !end

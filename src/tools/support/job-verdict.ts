@@ -8,9 +8,10 @@ import type { FailureAnswer } from './failure-answer.ts';
 import { OF_THE_MACHINE } from './failure-facts.ts';
 import { causeIn, firstEntry, isAmbiguous, unknownWords, wordOf, wordsOf } from './failure-log.ts';
 import { bySharedMemory, SHARED_MEMORY_FINDING } from './failure-shared-memory.ts';
-import { judgedIncident } from './failure-verdict.ts';
+import { judgedIncident, takenByCluster } from './failure-verdict.ts';
 import type { JobAnswer } from './job-answer.ts';
 import { jobNotes } from './job-notes.ts';
+import { byPlatform, PLATFORM_FINDING } from './job-platform.ts';
 import {
   containersOf,
   countsOf,
@@ -114,11 +115,12 @@ const TAKES_OUT: readonly Action[] = [
 /** The first pod that a fault of its machine ended, unless another pod's program had failed before that. */
 function byMachine(job: TargetJob, nodes: readonly JobNode[]): Root | undefined {
   const struck = nodes
-    .flatMap(({ node, failure }) =>
-      failure && OF_THE_MACHINE.includes(failure.fault) && failure.confidence !== 'low'
-        ? [{ node, failure, atMs: timeOf(judgedIncident(failure)?.firstTime ?? failure.to) }]
-        : [],
-    )
+    .flatMap(of => {
+      const { node, failure } = of;
+      return failure && OF_THE_MACHINE.includes(failure.fault) && failure.confidence !== 'low'
+        ? [{ of, node, failure, atMs: timeOf(judgedIncident(failure)?.firstTime ?? failure.to) }]
+        : [];
+    })
     .toSorted((a, b) => a.atMs - b.atMs);
   const [first] = struck;
   if (!first) return undefined;
@@ -128,7 +130,7 @@ function byMachine(job: TargetJob, nodes: readonly JobNode[]): Root | undefined 
   );
   if (logged && timeOf(logged.cause.at) < first.atMs - JOB_CLOCKS_MS_MAX) return undefined;
   const others = struck.slice(1).map(({ node }) => node);
-  const root = ofFailure(first.node, first.failure);
+  const root = ofFailure(first.of, first.failure);
   return {
     ...root,
     against: [
@@ -140,11 +142,14 @@ function byMachine(job: TargetJob, nodes: readonly JobNode[]): Root | undefined 
   };
 }
 
-function ofFailure(node: string, failure: FailureAnswer): Root {
+function ofFailure(of: JobNode, failure: FailureAnswer): Root {
+  const { node } = of;
   const { fault, confidence, action, advice, why, against, pod, log, to } = failure;
   const isMachine = OF_THE_MACHINE.includes(fault);
   const incident = judgedIncident(failure);
-  const cause = log?.entries.find(({ role }) => role === 'cause') ?? log?.entries[0];
+  const entry = log?.entries.find(({ role }) => role === 'cause') ?? log?.entries[0];
+  // Where something else was judged by, its log only stands beside it.
+  const cause = entry && why[0]?.includes(entry.title) ? entry : undefined;
   const time = incident ? (incident.firstTime ?? undefined) : (cause?.at ?? to);
   return {
     ...{ fault, confidence, action, advice, why, against, pod: pod.pod },
@@ -158,6 +163,7 @@ function ofFailure(node: string, failure: FailureAnswer): Root {
       }),
       what: incident?.title ?? cause?.title ?? why[0] ?? 'its container ended',
     },
+    ...byPlatform(of),
   };
 }
 
@@ -175,16 +181,18 @@ function byPods(job: TargetJob, nodes: readonly JobNode[], rows: readonly JobRow
     return { ...full, against: [...full.against, ...now] };
   }
   if (told?.failure) {
-    const root = ofFailure(told.node, told.failure);
+    const root = ofFailure(told, told.failure);
     return { ...root, against: [...root.against, ...now] };
   }
   const first = pod && { node: pod.node || 'no node', pod: pod.name };
   if (!began || !first) {
+    const taken = pod && takenByCluster(pod);
+    const [why = 'neither a log nor a node that was read shows a cause'] = taken?.why ?? [];
+    const what = taken ? why : 'the first of its pods that ended';
     return {
-      ...NOTHING_FOUND,
-      why: ['neither a log nor a node that was read shows a cause'],
-      against: now,
-      ...(first && { first: { ...first, what: 'the first of its pods that ended' } }),
+      ...(taken ?? NOTHING_FOUND),
+      ...{ why: [why], against: now },
+      ...(first && { first: { ...first, ...optional({ time: firstEnd?.end.finishedAt }), what } }),
       ...optional({ pod: pod?.name }),
     };
   }
@@ -240,7 +248,7 @@ function byNodes(job: TargetJob, { nodes, rows, pace, containers }: Nodes): Root
     // Who waits for whom is told better by all nodes together than by one.
     .filter(({ finding }) => finding.id !== 'waiting' || pace === undefined)
     // What a platform plans explains pods that are gone, and nothing of those that run.
-    .filter(({ finding }) => job.pods.length === 0 || !finding.id.startsWith('platform-action:'))
+    .filter(({ finding }) => job.pods.length === 0 || !finding.id.startsWith(PLATFORM_FINDING))
     .toSorted(
       (a, b) => SEVERITIES.indexOf(a.finding.severity) - SEVERITIES.indexOf(b.finding.severity),
     );

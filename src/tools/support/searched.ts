@@ -6,6 +6,7 @@ import { durationText, isoTime } from '../../contract/time.ts';
 import type { NodeFacts } from '../../findings/facts.ts';
 import type { ReadingCount } from '../../findings/support/readings.ts';
 import { unlisted } from '../head.ts';
+import { plural } from './wording.ts';
 
 /** What a negative statement about the kernel log rests on. */
 export const Searched = z.strictObject({
@@ -90,7 +91,7 @@ const sourceLines = (coverage: readonly Coverage[], nowMs: number): string[] =>
         ? 'no times'
         : `from ${source.from} (${durationText(nowMs - Date.parse(source.from))} back)`;
     const flaws = [
-      source.lost > 0 ? `${source.lost} records lost` : '',
+      source.lost > 0 ? `${plural(source.lost, 'record')} lost` : '',
       source.malformed > 0 ? `${source.malformed} malformed` : '',
       source.untrusted > 0 ? `${source.untrusted} not from the kernel, ignored` : '',
       ...(source.unread ?? []).map(
@@ -98,7 +99,7 @@ const sourceLines = (coverage: readonly Coverage[], nowMs: number): string[] =>
       ),
       ...source.notes,
     ].filter(text => text !== '');
-    return `${source.source}: ${source.records} records, ${span}${flaws.length > 0 ? `; ${flaws.join('; ')}` : ''}`;
+    return `${source.source}: ${plural(source.records, 'record')}, ${span}${flaws.length > 0 ? `; ${flaws.join('; ')}` : ''}`;
   });
 
 /** The part of `searched` that tells where the pods of events were looked for. */
@@ -116,7 +117,7 @@ export function searchedText(coverage: readonly Coverage[], sinceMs?: number): s
   const lost = read.reduce((sum, source) => sum + source.lost, 0);
   const names = read.map(source => source.source).join(', ');
   const unread = unreadText(coverage);
-  return `in ${records} records of ${names}${spanText(read, sinceMs)}${lost > 0 ? `, ${lost} records were lost` : ''}${unread ? `, but ${unread}` : ''}`;
+  return `in ${plural(records, 'record')} of ${names}${spanText(read, sinceMs)}${lost > 0 ? `, ${plural(lost, 'record was', 'records were')} lost` : ''}${unread ? `, but ${unread}` : ''}`;
 }
 
 /** A log that begins this much later than asked is not said to begin later. */

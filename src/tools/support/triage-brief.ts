@@ -14,6 +14,7 @@ import { foldedGpus, foldedLine } from './folded-gpus.ts';
 import { isAbout } from './gpu-rows.ts';
 import { keptLines } from './searched.ts';
 import type { TriageFacts } from './triage-facts.ts';
+import { plural } from './wording.ts';
 
 /** Of either form: 1,400 tokens of o200k, of which one is about 3.3 characters of such an answer. */
 const CHARACTERS_MAX = 4_400;
@@ -205,7 +206,7 @@ const sourceText = (source: ReturnType<typeof sourceOf>): string =>
   [
     source.source,
     source.available
-      ? `${source.records} records`
+      ? plural(source.records, 'record')
       : `not read (${source.unavailable ?? 'unknown'})`,
     ...(source.from === undefined ? [] : [`from ${source.from}`]),
     ...(source.lost === undefined ? [] : [`${source.lost} lost`]),
