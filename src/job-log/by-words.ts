@@ -64,7 +64,7 @@ const KINDS: readonly Kind[] = [
     // The operating system's and gRPC's own words; else a verb of networks needs an address or a service beside it.
     /\bconnect(?:ion|\(\))? (?:was |is )?(?:refused|reset by peer|timed[ -]?out|aborted|closed by)\b|\b(?:network|host) (?:is )?unreachable\b|\bno route to host\b/,
     /\bstatuscode\.(?:unavailable|deadline_exceeded)\b|\bunavailable: |\bdeadline_exceeded\b/,
-    /\b(?:request|download|upload|fetch)\w* failed after \d+ (?:retries|attempts)\b|\berror sending request\b|\bare you offline\b|\bsocket is not connected\b|\baws_io_(?:socket|dns|tls)|\brequesttimeout\b|\bnetwork_connection\b|\b(?:failed to|could not|couldn't|cannot|unable to) (?:fetch|download|retrieve)\b.{0,40}https?:\/\//,
+    /\b(?:request|download|upload|fetch)\w* failed after \d+ (?:retries|attempts)\b|\berror sending request\b|\bare you offline\b|\bsocket is not connected\b|\baws_io_(?:socket|dns|tls)|\brequesttimeout\b|\boperation timed out\b|\bssl_connect\b|\bgnutls recv error\b|\bearly eof\b|\bnetwork_connection\b|\b(?:failed to|could not|couldn't|cannot|unable to) (?:fetch|download|retrieve)\b.{0,40}https?:\/\//,
     /\bremote end closed\b|\btransport retry count(?:er)? exceeded\b|\bno active port\b|\blink is down\b/,
     /\b(?:host|node|server|peer|address)\b.{0,60}\b(?:not |un)reachable\b|\btrying to connect\b|\b(?:failed|unable) to (?:connect to all|(?:complete|establish|open|make) (?:an? )?(?:\w+ )?connection)\b|\bconnectfullmesh failed\b/,
     new RegExp(
@@ -105,6 +105,7 @@ const KINDS: readonly Kind[] = [
     // A compiler of a header that is no file of the program.
     /^\s*\/\S{0,200}(?:\/include\/|\/site-packages\/|\/dist-packages\/)\S{1,200}(?::\d{1,6}){1,2}: (?:fatal )?error: |^\s*\/\S{0,200}\/(?:include|site-packages|dist-packages)\/\S{1,200}\(\d{1,6}\): error/,
     /\brequires? (?:an? )?(?:pytorch|torch\w*|python|cuda|cudnn|nccl|transformers|deepspeed|tensorflow|jax|triton|numpy|glibc)(?: version)? ?[><=]{1,2}/,
+    /\bvirtual environment\b|\bconda environment\b|\berror from server \(notfound\)|\bnvlink (?:fatal|error) {2,4}:|\blockfile\b|\bno interpreter\b|\bfailed to (?:spawn|prepare distributions)\b|\bsupported wheel\b|\b(?:build|installable) wheels?\b|\bdifferent python\b|\benvironment specs\b|\bkernel too old\b|\bmkl(?:[- ]service| fatal|_\w+)\b|\bfuse device\b|\bfilesystem type\b|\bssl certificate problem\b|\bhttp\/[\d.]{1,3} 404\b/,
     /\bno solution found\b|\bunsatisfiable\b|\bresolutionimpossible\b|\bconflicting dependencies\b|\bcmake\w*/,
     /\b(?:InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|NoSuchBucket|RequestTimeTooSkewed|AuthFailure|InvalidClientTokenId)\b/,
     /\b(?:cluster|node|pool)s?\b.{0,40}\benough (?:\w+ )?(?:resources|gpus|cpus)\b/,
@@ -140,7 +141,7 @@ const CLASSES: readonly (readonly [RegExp, Blame])[] = [
     'configuration',
   ],
   [
-    /^(?:Import|ModuleNotFound|FileNotFound|Permission|NotADirectory)Error$|^(?:Forbidden|Unauthorized|Unauthenticated|AccessDenied|PermissionDenied|Credential|Authentication|Authorization)\w*$|^(?:Partial|No|Invalid|Expired)Credentials?\w*$|^(?:Profile|Config)NotFound$/,
+    /^(?:Import|ModuleNotFound|FileNotFound|Permission|NotADirectory)Error$|^(?:Forbidden|Unauthorized|Unauthenticated|AccessDenied|PermissionDenied|Credential|Authentication|Authorization)\w*$|^(?:Partial|No|Invalid|Expired)Credentials?\w*$|^(?:Profile|Config)NotFound$|^(?:Conda|LibMamba|Unsatisfiable|NoWritableEnv|EnvironmentLocation|ResolvePackage|PackagesNotFound)\w*$/,
     'configuration',
   ],
 ];
@@ -181,7 +182,7 @@ const OF_OTHERS_HAND =
  */
 const OF_MACHINE = new RegExp(
   [
-    /\bs?xid\b|\becc\b|\b(?:dbe|sbe)s?\b|\buncorrectable\b|\bnv-?(?:link|switch)(?:es|s)?\b|(?<!\b[A-Z]{1,2}\d{1,3}[A-Z]?[ -])\bpci(?:e|-?express)\b|\bhbm\d?\b|\binforom\b/,
+    /\bs?xid\b|\becc\b|\b(?:dbe|sbe)s?\b|\buncorrectable\b|\bnv-?(?:link|switch)(?:es|s)?\b(?! (?:fatal|error|warning) {2,4}:)|(?<!\b[A-Z]{1,2}\d{1,3}[A-Z]?[ -])\bpci(?:e|-?express)\b|\bhbm\d?\b|\binforom\b/,
     /\brow[- ]?remap\w{0,12}|\b(?:retired|pending|blacklisted) pages?\b|\bpage retirements?\b|\b(?:hardware|thermal|power supply|firmware|gsp) (?:error|failure|fault|exception|violation|slowdown|shutdown|problem)s?\b|\boverheat\w{0,6}|\bmachine check\b/,
     /\b(?:ib|infiniband|roce|rdma|nics?|hcas?|ethernet|mlx\d_\d{1,3}|adapters?)\b.{0,40}\b(?:down|degraded|lost|gone|flap\w{0,5}|polling|unhealthy|faulty|inactive)\b|\b(?:port|link)\b.{0,40}\b(?:down(?!-)|degraded|flap\w{0,5})\b/,
     /\b(?:gpus?|sm|device|driver|node)\b.{0,40}\b(?:lost|fallen|fell|unhealthy|faulty|hung|hangs|degraded|temperature|broken|defective|reboot(?:ed)?|(?:requires?|needs?|wants?)\W{1,3}(?:an? )?(?:gpu )?reset|(?:not|no longer) (?:answer|respond)\w{0,4}|health ?check)\b/,
@@ -262,6 +263,15 @@ export const ofItsWords = (meaning: Meaning, text: string): Meaning =>
 const STARTERS: readonly (readonly [RegExp, Blame])[] = [
   [/^(?:srun|sbatch|salloc|slurmstepd|slurmd)(?:-[\w.-]{1,64})?: (?:error|fatal): /, 'host'],
   [/^(?:FATAL: {3}(?=\S)|(?:ERROR|ABORT) {2}: |enroot-\w{1,20}: )/, 'configuration'],
+  // What sets the place up before it: apt, dpkg, the linker, mount, git, Intel's OpenMP.
+  [
+    /^(?:E: |dpkg: error |(?:\/\S{1,80}\/)?ld: |collect2: |mount(?:\.\w{1,20})?: |fusermount\d?: |OMP: (?:System )?Error #\d{1,4}: )/,
+    'configuration',
+  ],
+  [
+    /^fatal: (?=repository |remote branch |could not read |unable to access |authentication |destination path )/i,
+    'configuration',
+  ],
 ];
 
 /** A launcher's command is the job itself, whose own words stand elsewhere. */

@@ -72,7 +72,7 @@ export const QUOTES =
 
 /** What only passes on that something failed: the reason stands before it. */
 const PASSED_ON =
-  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|unspecified error|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal)|allocation \d{1,12} has been revoked)\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
+  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|see previous errors|ld returned 1|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|unspecified error|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal)|allocation \d{1,12} has been revoked)\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
 
 export const passesOn = (text: string): boolean => PASSED_ON.test(text);
 
@@ -143,6 +143,8 @@ const OF_SHELL =
 /** What ends Python before its first line (Lib/runpy.py), and an exception of a class with another ending. */
 const BEFORE_PROGRAM =
   /^\S{0,200}python[\d.]{0,6}: (?:No module named|Error while finding module)\b|^(?:[a-z]\w{0,60}\.){0,8}[A-Z]\w{0,60}(?:NotFound|Unavailable|Unsatisfiable|Impossible|OOM): \S/;
+/** `curl: (28) Operation timed out`, `OMP: Error #15: Initializing libiomp5.so`. */
+const NUMBERED = /^(?:curl: \(\d{1,2}\) |OMP: (?:System )?Error #\d{1,4}: )\S/;
 /** miette of Rust, as of uv, and pip. */
 const MARKED = /^[×✗✘] \S/;
 
@@ -159,6 +161,7 @@ const isOfForm = (text: string): boolean =>
     OF_SHELL,
     BEFORE_PROGRAM,
     MARKED,
+    NUMBERED,
   ].some(form => form.test(text));
 
 /** An exception of a log whose frames another program left out. */

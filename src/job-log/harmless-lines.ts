@@ -10,7 +10,7 @@ const HARMLESS = new RegExp(
   [
     /\b(?:will|entering|going to|about to) retry\b|\bretry (?:loop|in|after)\b|\b(?:has|have|is|are|was|were|successfully) recovered\b|(?<!\bnot (?:be )?)\brecovered from\b/,
     /pip's dependency resolver|\bsubprocess-exited-with-error\b|\bdid not run successfully\b|\bmetadata-generation-failed\b|\bencountered error while\b|\boriginates from a subprocess\b|\bdeprecat(?:ed|ion)\b(?!.*\b(?:has|have|was|were|been) removed\b)|\bwill be removed\b/,
-    /\b(?:ignoring|(?:is|are|was|were|be|been|exceptions?|errors?) (?:safely )?ignored|ignored? (?:this|the|it|in|for)\b|safely ignored?)\b|\(ignored\)/,
+    /\b(?:ignoring|(?:is|are|was|were|be|been|exceptions?|errors?) (?:safely )?ignored|ignored? (?:this|the|it|in|for)\b|safely ignored?)\b|\(ignored\)|: ignored\.?$/,
     /\bfalling back\b|\bfall(?:s|ed)? ?back (?:to|on)\b|\bfell back\b|\busing (?:a |the )?fallback\b/,
     /\bleaked \w+|\b(?:is|are|was|now|already|while|during|on|at|server|process(?:es)?) (?:\w+ )?shut(?:ting)? ?down\b|^(?:\W|\w+: )*shutting down\b|\bshut ?down (?:complete|requested)|\bclean shutdown\b|\bgraceful(?:ly)?\b(?! (?:\w+ )?(?:fail|timed|timeout))/,
     /\bat ?exit\b(?!\w)|\b(?:during|while|in|on|at) clean(?:ing)? ?-?up\b|\bcleaning up\b|\bclean ?up (?:of|failed|error)\b|\b(?:to|objects to) clean ?up\b/,
@@ -45,7 +45,7 @@ const STEP_LEFT_OUT =
 
 /** It says itself that it goes on without. */
 const DOES_WITHOUT =
-  /\(ignored\)|\b(?:fall(?:s|ing) ?back|fall ?back (?:to|on)|skipping|ignoring|proceeding without|continuing|will (?:be (?:skipped|ignored|disabled)|(?:not be|be) used|(?:use|skip|ignore|disable|continue) ?(?:\w+ )?(?:the|it|its|with|without|default|instead)))\b/i;
+  /\(ignored\)|: ignored\.?$|\b(?:fall(?:s|ing) ?back|fall ?back (?:to|on)|skipping|ignoring|proceeding without|continuing|will (?:be (?:skipped|ignored|disabled)|(?:not be|be) used|(?:use|skip|ignore|disable|continue) ?(?:\w+ )?(?:the|it|its|with|without|default|instead)))\b/i;
 
 /** What could not be taken away ends nothing. */
 const TIDIES = /\b(?:could not|couldn't|failed to|unable to) (?:remove|delete|unlink|clean ?up)\b/i;
