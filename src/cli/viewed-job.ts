@@ -75,7 +75,7 @@ function unknownJob(word: string, pods: readonly ClusterPod[]): UsageError {
     alike.length > 0
       ? `did you mean ${alike.join(' or ')}?`
       : there.length > 0
-        ? `there are ${there.slice(0, 8).join(', ')}`
+        ? `${there.length === 1 ? 'there is' : 'there are'} ${there.slice(0, 8).join(', ')}`
         : 'it holds no pods: name a machine that has some, as job-lost-gpu',
   );
 }

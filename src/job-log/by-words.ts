@@ -22,7 +22,7 @@ const IMAGE_ADVICE =
 const ADDRESS =
   /(?:\b(?:https?|tcp|grpc|s3|gs|redis|nfs):\/\/\S|\b(?:\d{1,3}\.){3}\d{1,3}\b|\b[a-z][\w-]{0,62}(?:\.[\w-]{1,62}){0,8}(?<!\.(?:py|cc?|cpp|cuh?|h|hpp|rs|go|jl|java|[jt]s)):\d{2,5}\b)/;
 const NETWORK_VERB =
-  /(?<!\/)\b(?:connect\w{0,4}|reach(?:able|ed)?|resolv\w{1,3}|refused|unreachable|timed? ?-?out|respon(?:d|se))\b/;
+  /(?<!\/|\bnever been )\b(?:connect\w{0,4}|reach(?:able|ed)?|resolv\w{1,3}|refused|unreachable|timed? ?-?out|respon(?:d|se))\b/;
 
 /** The first whose words an error has. */
 const KINDS: readonly Kind[] = [
@@ -36,7 +36,7 @@ const KINDS: readonly Kind[] = [
     'application',
     'restart_app',
     'It asked for more than there is: lower what it asks for, or give it more.',
-    /\bout of (?:[\w-]+ ){0,2}(?:memory|resources?\b)|(?<!memory\.)\boom\b(?!(?:-kill)? (?:killer|notifications|counts)\b|_control\b)|\bmemory budget\b/,
+    /\boutofmemory|\bout of (?:[\w-]+ ){0,2}(?:memory|resources?\b)|(?<!memory\.)\boom\b(?!(?:-kill)? (?:killer|notifications|counts)\b|_control\b)|\bmemory budget\b/,
     /\bonly \S{1,12} ?[kmgt]i?b (?:\w+ ){0,3}(?:free|available|left)\b|\b(?:insufficient|not enough|no free|no more) (?:\w+ ){0,2}memory\b|\b(?:exceed\w*|over|gone over) (?:\w+ ){0,3}(?:memory|mem)(?: \w+)? limits?\b|\bmem(?:ory)? \S{1,20} exceeded limit\b/,
   ),
   kind(
@@ -63,9 +63,9 @@ const KINDS: readonly Kind[] = [
     'Look at the way to the address that it names: proxy, network policy, firewall, and whether anybody listens.',
     // The operating system's and gRPC's own words; else a verb of networks needs an address or a service beside it.
     /\bconnect(?:ion|\(\))? (?:was |is )?(?:refused|reset by peer|timed[ -]?out|aborted|closed by)\b|\b(?:network|host) (?:is )?unreachable\b|\bno route to host\b/,
-    /\bstatuscode\.(?:unavailable|deadline_exceeded)\b|\bunavailable: |\bdeadline_exceeded\b/,
+    /\bstatuscode\.(?:unavailable|deadline_exceeded)\b|(?:^|[:(=["'] ?)unavailable: |\bconnection error\b|\blost connection to\b|\bdeadline_exceeded\b/,
     /\b(?:request|download|upload|fetch)\w* failed after \d+ (?:retries|attempts)\b|\berror sending request\b|\bare you offline\b|\bsocket is not connected\b|\baws_io_(?:socket|dns|tls)|\brequesttimeout\b|\boperation timed out\b|\bssl_connect\b|\bgnutls recv error\b|\bearly eof\b|\bnetwork_connection\b|\b(?:failed to|could not|couldn't|cannot|unable to) (?:fetch|download|retrieve)\b.{0,40}https?:\/\//,
-    /\bremote end closed\b|\btransport retry count(?:er)? exceeded\b|\bno active port\b|\blink is down\b/,
+    /\bremote end closed\b|\btransport retry count(?:er)? exceeded\b|\bno active port\b|\blink is down\b|\bgot async\w* (?:\w+ )?event\b|\bgot completion\b.{0,120}\bwith (?:error|status)\b/,
     /\b(?:host|node|server|peer|address)\b.{0,60}\b(?:not |un)reachable\b|\btrying to connect\b|\b(?:failed|unable) to (?:connect to all|(?:complete|establish|open|make) (?:an? )?(?:\w+ )?connection)\b|\bconnectfullmesh failed\b/,
     new RegExp(
       `${NETWORK_VERB.source}.{0,80}${ADDRESS.source}|${ADDRESS.source}.{0,80}${NETWORK_VERB.source}`,
@@ -77,10 +77,11 @@ const KINDS: readonly Kind[] = [
     'fix_configuration',
     'Compare driver, CUDA, libraries and compiler of the image with what this GPU and this program want.',
     /\bno (?:[\w-]+ ){0,2}(?:gpus?|cuda|cuda-capable|nvidia driver|cuda driver|accelerators?|xpus?|hcas?|devices?|platforms?)\b.{0,40}\b(?:detected|found|available|visible|present)\b/,
-    /\bno registered\b.{0,40}\b(?:gpu|cuda|hip|rocm|opencl|platform)|\benough gpus\b|\b(?:detected|available|this) hardware\b|\bdriver does(?: not|n't) support\b|\bnot compatible\b.{0,40}\bversion|\bincompatible device\b/,
+    /\bno registered\b.{0,40}\b(?:gpu|cuda|hip|rocm|opencl|platform)|\benough gpus\b|\b(?:detected|available|this) hardware\b|\bdriver (?:is )?not loaded\b|\bdriver does(?: not|n't) support\b|\bnot compatible\b.{0,40}\bversion|\bincompatible device\b/,
     /\b(?:gpus?|cuda|accelerators?)\b.{0,30}\bnot (?:available|detected|found|visible|accessible|usable)\b/,
     /\b(?:could not|couldn't|cannot|did not|failed to|unable to) (?:find|detect|see|access|load|locate|select|use|open|initiali[sz]e)\b.{0,30}\b(?:gpus?|cuda|nvidia|cudnn|nccl|tensorrt|accelerators?)\b/,
     /\brequires? (?:an? )?(?:(?:nvidia|cuda)[ -](?:capable )?)?(?:gpus?|cuda)(?: devices?| support)?(?:\W*$|[.;] )/,
+    /\bis_available\(\) (?:should|must|is|was|returned?)\b|\bgpus? (?:is|are) (?:required|needed)\b|\b(?:cuda|gpus?|[hnx]pu|tpu)\b(?: devices?)? (?:is|are) (?:un|not )available\b|\brequires? (?:an? )?(?:sm\d\w{0,4}|blackwell|hopper|ampere|ada)\b/,
     /\bno (?:[\w-]+ )?(?:gpus?|cuda)\W*$|\bno (?:gpus?|devices?) supporting cuda\b|\bdriver (?:is )?too old\b|(?:\b|_)incompatible[_ ]driver\b|\bdriver requires an update\b/,
     /\b(?:cuda|nvidia|gpu|graphics|display) driver\b|\bdriver version\b.{0,60}\b(?:insufficient|mismatch\w*|old|requir\w+|support\w*|incompatible|found)\b|\bcuda setup\b|\b(?:cuda )?toolkit\b/,
     /\b(?:compute|cuda)[ _-]capabilit|\bsm_?\d{2,3}[af]?\b|\bcompute_\d{2,3}[af]?\b|\b(?:volta|turing|ampere|ada|hopper|blackwell)\b.{0,20}\bgpus?\b|\bonly supports? .{0,30}\bgpus?\b|\bdoesn't support bf16\b/,
@@ -97,9 +98,9 @@ const KINDS: readonly Kind[] = [
     // What a program needs of a package: `TE version >= 2.7.0`, `torch>=2.4.1`, `PyTorch 2.10+`.
     /\bversion (?:must be|(?:>=?|<=?|==) ?v?\d)|\b[a-z][\w-]{1,40} ?(?:>=?|<=?|==) ?v?\d{1,4}\.\d{1,4}\.\d|\b(?:cuda|(?:py)?torch|python) \d{1,3}\.\d{1,3}\+|\brequires? [\w -]{2,60} version \d/,
     /\b(?:nccl|apex|transformer ?engine|flash[-_ ]?(?:attn|attention)(?:[- ]\d)?|flash-?infer|triton|xformers|bitsandbytes|deepgemm|deepep|nvshmem|cupy|ninja|mpi)\b (?:is |are |was )?(?:not available|unavailable|not found|missing)\b|\bcpu[- ]only (?:version|build)\b|\bonly available on gpus?\b/,
-    /\b(?:library|libraries|package|binary|executable|command|dependency|plugin|backend)\b.{0,60}\b(?:not found|missing|cannot be (?:found|loaded)|could not be (?:found|loaded)|not available)\b/,
+    /\bpath\b.{0,20}\bcould not be found\b|\b(?:library|libraries|package|binary|executable|command|dependency|plugin|backend)\b.{0,60}\b(?:not found|missing|cannot be (?:found|loaded)|could not be (?:found|loaded)|not available)\b/,
     /\b(?:could not|couldn't|cannot|can't|failed to|unable to) (?:find|locate|load|open|import|dlopen)\b.{0,30}\b(?:librar|package|module|executable|binary|\S+\.so\b)/,
-    /\benvironment variable\b|\bLD_LIBRARY_PATH\b|\bulimit\b|\bnot permitted\b|\bnot write?able\b|\bread-only (?:file|mount|volume)|\bdubious ownership\b|\byour shell\b|\bmodule\(s\)|\bno such (?:file|device)\b/,
+    /\bfi_getinfo\b|\benvironment variable\b|\bLD_LIBRARY_PATH\b|\bulimit\b|\bnot permitted\b|\bnot write?able\b|\bread-only (?:file|mount|volume)|\bdubious ownership\b|\byour shell\b|\bmodule\(s\)|\bno such (?:file|device)\b/,
     /\b(?:invalid|no|missing|expired|bad|wrong|locate|find|load|incorrect|refresh) (?:\w+ )?(?:credentials?|(?:oauth|sas) token)\b|\bdatabase is locked\b|\bcredentials? (?:not|are|is|were|have|has|expired)\b|\bapi[ _-]key\b|\bnot logged in\b/,
     /\bgated (?:dataset|model|repo)|\bmust be authenticated\b|\b(?:failed|unable|not able) to authenticate\b|\breturned error(?: code)?:? 40[134]\b|\baccess key id\b|\bexternally[- ]managed\b|\bno module named\b/,
     // A compiler of a header that is no file of the program.
@@ -114,10 +115,11 @@ const KINDS: readonly Kind[] = [
     /\b(?:jwt|token)\b.{0,20}\b(?:expired|rejected)\b|\b(?:access|auth\w*|api|bearer|service account|session|hf) token\b|\bauthentication (?:fail|error|is required)|\bcertificate (?:verif|has|is|chain|signed)|\bx509\b/,
     /(?:\/\S{0,200}|\b(?:file|directory|path|folder|repo(?:sitory)?|bucket|container|blob|key|object|secret)\b.{0,80}) (?:does not|doesn't) exist\b/,
     /^\S{1,200}: \d{1,6}: \S{1,200}: not found$|\bunbound variable\b|\bparameter not set\b|\b(?:user|mount|network|pid|ipc|uts) namespaces?\b/,
+    /(?:\b|_)port\b.{0,24}\b(?:in use|is unavailable)\b|\bno (?:available|free) ports?\b|\bgated repo|\bnot enough (?:free )?disk space\b/,
     /\bbind(?:ing)?\b.{0,40}\b(?:failed|error)\b|\b(?:failed|cannot|can't|could not|couldn't|unable)(?: to)? bind\b|\bconnect to (?:the )?(?:x )?display\b|\bqt platform plugin\b/,
     /\b(?:unable|failed|cannot|could not|not able)(?: to)? (?:write|mkdir)\b.{0,80}(?:\/|\b(?:path|directory|folder|cache|file)\b)|\b(?:could not|couldn't|cannot|failed to|unable to) (?:find|open|read|access|stat)\b.{0,60}\/(?:sys|proc|dev)\//,
     // What the operating system says of what it was asked for (strerror, gai_strerror).
-    /\b(?:address|port|socket)\b.{0,60}\b(?:already )?in use\b|\bdisk (?:is )?full\b|\b\d{2}% full\b|\bcannot assign requested address\b|\baddress family not supported\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bfile too short\b|\b(?:wrong|invalid) elf\b|\bdevice or resource busy\b|\boperation not supported\b/,
+    /\b(?:address|port|socket)\b.{0,60}\b(?:already )?in use\b|\bdisk (?:is )?full\b|\b\d{2}% full\b|\bcannot assign requested address\b|\baddress family not supported\b|\bprotocol not (?:available|supported)\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bfile too short\b|\b(?:wrong|invalid) elf\b|\bdevice or resource busy\b|\boperation not supported\b/,
     /\bname or service not known\b|\bname resolution\b|\bno address associated\b|\bcould not resolve\b|\bhost not found\b|\bunknown host\b|\bno such host\b/,
     /\berrno(?: is)?[ :=]{1,3}(?!17\b|22\b)\d|\(os error \d|\bundefined symbol\b|\bcannot open shared object\b|\bversion `\w|\bcould not load (?:dynamic )?library\b|\bcannot be opened\b|\bfile write failed\b/,
   ),
@@ -125,8 +127,8 @@ const KINDS: readonly Kind[] = [
     'host',
     'watch',
     'Ask the scheduler or the platform: it refused or ended what the job asked for.',
-    /\bexceed(?:s|ed|ing)? (?:\w+ ){0,3}quota\b|\b\w*quota (?:\w+ |["'`]\S{1,60} )?(?:exceeded|reached)\b|\bquotaexceeded|\b(?:insufficient|no|not enough|no more|out of) (?:\w+ )?capacity\b|\bunschedulable\b|\b(?:cannot|could not|can't) be scheduled\b|\bwall ?(?:clock )?time\b|\bexceeds? (?:the )?reservation|\b\d+\/\d+ nodes are available\b|\bno more resources\b|\bstock-?out\b/,
-    /\b(?:pod|node|job|instance|vm|task|worker|step)\b.{0,24}\b(?:preempted|evicted)\b|\b(?:preempted|evicted) by\b|\bpreemption\b|\bkubelet\b|\bslurm(?:ctld|d|stepd)\b|\bslurm (?:controller|allocation|job|step)\b|\b(?:srun|sbatch|salloc): (?:error|fatal)\b|\b(?:prolog|epilog)\b|\bephemeral[- ](?:local[- ])?storage\b|\bnode was low on\b|\btime limit (?:was )?(?:reached|exceeded)\b|\bdue to (?:the )?time limit\b|\bwall ?time\b|\bnode (?:is |was )?(?:drain|not ready|down\b)/,
+    /\bexceed(?:s|ed|ing)? (?:\w+ ){0,3}quota\b|\b\w*quota (?:\w+ |["'`]\S{1,60} )?(?:exceeded|reached)\b|\bover (?:\w+ ){0,3}quota\b|\bquotaexceeded|\b(?:insufficient|no|not enough|no more|out of) (?:\w+ )?capacity\b|\bunschedulable\b|\b(?:cannot|could not|can't) be scheduled\b|\bwall ?(?:clock )?time\b|\bexceeds? (?:the )?reservation|\b\d+\/\d+ nodes are available\b|\bno more resources\b|\bstock-?out\b/,
+    /\b(?:pod|node|job|cluster|instance|vm|task|worker|step)\b.{0,24}\b(?:preempted|evicted)\b|\b(?:preempted|evicted) by\b|\bpreemption\b|\bkubelet\b|\bslurm(?:ctld|d|stepd)\b|\bslurm (?:controller|allocation|job|step)\b|\b(?:srun|sbatch|salloc): (?:error|fatal)\b|\b(?:prolog|epilog)\b|\bephemeral[- ](?:local[- ])?storage\b|\bnode was low on\b|\btime limit (?:was )?(?:reached|exceeded)\b|\bdue to (?:the )?time limit\b|\bwall ?time\b|\bnode (?:is |was )?(?:drain|not ready|down\b)/,
   ),
 ];
 
@@ -172,10 +174,13 @@ const AT_SOURCE =
 
 /** A call of a library that the program uses has failed: who called it wrongly, and whether anybody did, is not told. */
 const OF_CALL =
-  /\b(?:nccl|cu(?:da|dnn|blas|fft|sparse|solver))(?:[A-Z_]\w*|\w{0,20} (?:error|failure|status|runtime|driver|api)\b)|\b(?:CU(?:DA|DNN|BLAS|FFT|SPARSE|SOLVER)|NCCL)(?:_\w+| (?:error|failure|warn|status|runtime|driver)\b)/i;
+  /\bUC[XC] {1,2}ERROR\b|^libfabric:|\bNET\/OFI\b|\b(?:nccl|cu(?:da|dnn|blas|fft|sparse|solver))(?:[A-Z_]\w*|\w{0,20} (?:error|failure|status|runtime|driver|api)\b)|\b(?:CU(?:DA|DNN|BLAS|FFT|SPARSE|SOLVER)|NCCL)(?:_\w+| (?:error|failure|warn|status|runtime|driver)\b)/i;
+/** NCCL's own checks of what a program asks it for. */
+const OF_ARGUMENTS =
+  /\b(?:argcheck|group|enqueue|dev_runtime)\.cc:\d{1,6} (?:\(\w{1,80}\) )?NCCL WARN (?!.*\bfailed\b(?! on rank\b))/;
 /** What is no part of the program: the driver, a scheduler and its tools, the daemons of MPI. */
 const OF_OTHERS_HAND =
-  /\b(?:NVRM|amdgpu|nvidia-\w+|salloc|srun|sbatch|slurm\w*|pmix\w*|ucx|orted?|prted?|opal|kubelet|containerd|raylet|gcs_server|wandb|from server|hostengine|dcgm|nvshmem\w*|oneccl|ccl_error|p?mpi\w*)\b/i;
+  /\b(?:NVRM|amdgpu|nvidia-\w+|salloc|srun|sbatch|slurm\w*|pmix\w*|ucx|orte\w*|prte\w*|opal|kubelet|containerd|raylet|gcs_server|wandb|from server|hostengine|dcgm|nvshmem\w*|oneccl|ccl_error|p?mpi\w*)\b/i;
 /**
  * Of a machine, its links or its GPUs: who says so by default is no proof that it was the program, nor that it was
  * not. What a GPU is asked for (memory, a version, to be there) is none of it.
@@ -312,12 +317,13 @@ export function firstErrorMeaning(text: string): Meaning {
   const raised = RAISED_WITHIN.exec(text)?.[1];
   const named = raised === undefined ? undefined : kindOf(text, raised);
   const isGiven =
-    (raised !== undefined ||
+    OF_ARGUMENTS.test(text) ||
+    ((raised !== undefined ||
       GIVEN.test(text) ||
       CRASHED.test(text) ||
       AT_SOURCE.test(text) ||
       (SAYS_SOMETHING.test(text) && !OF_OTHERS_HAND.test(text))) &&
-    !OF_CALL.test(text);
+      !OF_CALL.test(text));
   const title = 'First error of the log; not a text that is known';
   if (!OF_VALUES.test(raised ?? '') && isOfMachine(text, named ?? found)) {
     return { ...{ id: 'machine-words', role: 'cause', title }, ...OF_MACHINE_MEANING };

@@ -166,8 +166,8 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
           !(STARTS.test(meaning.id) && !STARTS_REASON.test(text)) &&
           !PASSES_ON.test(text),
       );
-    const passesOn = PASSES_ON.test(one.text) || onlyStarts(one);
-    return (passesOn && hasReason) || isOutspoken(one, occurrences)
+    const isPassed = PASSES_ON.test(one.text) || onlyStarts(one);
+    return (isPassed && hasReason) || isOutspoken(one, occurrences)
       ? { ...one, meaning: { ...one.meaning, role: 'report' } }
       : one;
   });
@@ -260,6 +260,7 @@ export function withoutWeak(
     strong.some(
       one =>
         one.line > line &&
+        !passesOn(one.text) &&
         !STARTS.test(one.meaning.id) &&
         !(one.meaning.id === 'crash' && passesOn(one.text)) &&
         (one.meaning.id !== 'exception' || NOTED.test(text)),

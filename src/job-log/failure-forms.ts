@@ -14,13 +14,14 @@ export const MAY_FAIL = new RegExp(
     /compatib|evict|drain|\blame |stub lib|low on|usage|xid|segfault|panic|bad_alloc|general protection/,
     /fallen|cancelled|interrupt|preempt|limit|processes|dump|illegal/,
     /duplicate|nonexistent|taking the entire|barrier|marked|exceed|terminat|no |not |n't /,
-    /errno|\bfull\b|expected|requ|must|detected|status|received|version|read-only|corrupt|capa/,
+    /errno|\bfull\b|condor_rm|expected|requ|must|detected|status|received|version|read-only|corrupt|capa/,
     /config|violat|engine|exit|unknown|changed|missing|expire|imagep|unhealthy|mapping/,
     /ibv_wc|built|acces|unre|recorder|nvls|too |handle|available|nosuchkey|undefined/,
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|mpi_err|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |unbound|syntax|404|toomany|batch script|unexpected|mpi |binding|down state|utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success|utilizing/,
+    /padded|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |unbound|syntax|404|toomany|batch script|unexpected|mpi |binding|down state|utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success|utilizing/,
+    /_err_|truncated|called (?:before|after)|more than once/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -29,7 +30,7 @@ export const MAY_FAIL = new RegExp(
 /** The same for the reports of launchers, which alone are read of what is only noted. */
 export const MAY_REPORT = /exit|kill|died|process|abort|error|recorder|return|version|fail|termin/i;
 
-export const WHAT = /^\s+what\(\):\s*/;
+export const WHAT = /^\s*what\(\):\s*/;
 
 /** `error: `, `srun: error: `, `error loading model: `, `x.h:139:2: error: `, `nvcc fatal   : `, `  what():  `. */
 export const FAILED_FORM =
@@ -40,7 +41,7 @@ const FATAL_AT = /^\W{0,4}fatal (?:\w{1,20} ){0,2}error\b.{1,200}\bat \S{1,200}:
 
 /** `CUDA error !!!!! <out of memory>`, `Unhandled exception of type 'X' with message 'Y', terminating`. */
 const OF_RUNTIME =
-  /^\W{0,4}(?:cuda|hip|opencl|sycl)\b.{0,20}\berror\b|^\W{0,4}(?:unhandled|uncaught) exception\b/i;
+  /^\W{0,4}(?:cuda|hip|opencl|sycl)\b.{0,20}\berror\b|^\W{0,4}(?:unhandled|uncaught) exception\b|^\W{0,4}http (?:client |server )?error [45]\d\d\b/i;
 
 /** strerror(3) and gai_strerror(3): a line that ends with one tells what was refused, whatever stands before it. */
 const OF_SYSTEM =
@@ -71,8 +72,17 @@ export const QUOTES =
   /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w\W{0,3}\{\s{0,8}$|\berror executing (?:job|process)\b|\bprinting (?:\w+ |contents of )?log file\b/i;
 
 /** What only passes on that something failed: the reason stands before it. */
-const PASSED_ON =
-  /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|see previous errors|ld returned 1|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|unspecified error|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal)|allocation \d{1,12} has been revoked)\b|^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/i;
+const PASSED_ON = new RegExp(
+  [
+    /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|see previous errors|ld returned 1|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|unspecified error|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal)|allocation \d{1,12} has been revoked)\b/,
+    /^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b|\binitialization failed(?:, exiting)?\W*$/,
+    // The status alone of a library that said before what went wrong.
+    /\bNCCL (?:error in: |error: (?:invalid|internal|unhandled)|error \d)|^(?:\w+\.)*nccl\w+: |\bNIXL_ERR_\w+\W*$|\bfailed to (?:create|init) ucp\b/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
 
 export const passesOn = (text: string): boolean => PASSED_ON.test(text);
 
@@ -147,11 +157,22 @@ const BEFORE_PROGRAM =
 const NUMBERED = /^(?:curl: \(\d{1,2}\) |OMP: (?:System )?Error #\d{1,4}: )\S/;
 /** miette of Rust, as of uv, and pip. */
 const MARKED = /^[×✗✘] \S/;
+/** NVSHMEM's place in its source, with a status or with words; the only level of libfabric for what went wrong. */
+const STATUS = new RegExp(
+  [
+    /^\/?\S{1,300}\.(?:cc?|cpp|cuh?|h(?:pp)?):(?:\w{1,80}:)?\d{1,6}: (?:non-zero status: -?[1-9]|NULL value\b|error status: -?\d)/,
+    /^(?:\/\S{1,300}\.(?:cpp|cu):\w{1,80}:\d{1,6}:|libfabric:\d{1,10}:[^<]{1,160}<warn>) (?=.*\b(?:fail\w*|errors?|invalid|not valid|fatal|cannot|unable|missing|out of)\b)/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
 
 const isOfForm = (text: string): boolean =>
   [
     FAILED_FORM,
     FATAL_AT,
+    STATUS,
     OF_RUNTIME,
     RAISED_WITHIN,
     OF_SYSTEM,

@@ -10,7 +10,7 @@ const HARMLESS = new RegExp(
   [
     /\b(?:will|entering|going to|about to) retry\b|\bretry (?:loop|in|after)\b|\b(?:has|have|is|are|was|were|successfully) recovered\b|(?<!\bnot (?:be )?)\brecovered from\b/,
     /pip's dependency resolver|\bsubprocess-exited-with-error\b|\bdid not run successfully\b|\bmetadata-generation-failed\b|\bencountered error while\b|\boriginates from a subprocess\b|\bdeprecat(?:ed|ion)\b(?!.*\b(?:has|have|was|were|been) removed\b)|\bwill be removed\b/,
-    /\b(?:ignoring|(?:is|are|was|were|be|been|exceptions?|errors?) (?:safely )?ignored|ignored? (?:this|the|it|in|for)\b|safely ignored?)\b|\(ignored\)|: ignored\.?$/,
+    /\bcannot (?:enable|set) socket (?:busy poll|to SO_|SO_|TCP_)|\bwill not write a timeline\b|\b(?:ignoring|(?:is|are|was|were|be|been|exceptions?|errors?) (?:safely )?ignored|ignored? (?:this|the|it|in|for)\b|safely ignored?)\b|\(ignored\)|: ignored\.?$/,
     /\bfalling back\b|\bfall(?:s|ed)? ?back (?:to|on)\b|\bfell back\b|\busing (?:a |the )?fallback\b/,
     /\bleaked \w+|\b(?:is|are|was|now|already|while|during|on|at|server|process(?:es)?) (?:\w+ )?shut(?:ting)? ?down\b|^(?:\W|\w+: )*shutting down\b|\bshut ?down (?:complete|requested)|\bclean shutdown\b|\bgraceful(?:ly)?\b(?! (?:\w+ )?(?:fail|timed|timeout))/,
     /\bat ?exit\b(?!\w)|\b(?:during|while|in|on|at) clean(?:ing)? ?-?up\b|\bcleaning up\b|\bclean ?up (?:of|failed|error)\b|\b(?:to|objects to) clean ?up\b/,
@@ -45,7 +45,7 @@ const STEP_LEFT_OUT =
 
 /** It says itself that it goes on without. */
 const DOES_WITHOUT =
-  /\(ignored\)|: ignored\.?$|\b(?:fall(?:s|ing) ?back|fall ?back (?:to|on)|skipping|ignoring|proceeding without|continuing|will (?:be (?:skipped|ignored|disabled)|(?:not be|be) used|(?:use|skip|ignore|disable|continue) ?(?:\w+ )?(?:the|it|its|with|without|default|instead)))\b/i;
+  /\(ignored\)|: ignored\.?\s*$|\b(?:fall(?:s|ing) ?back|fall ?back (?:to|on)|skipping|ignoring|proceeding without|continuing|will (?:be (?:skipped|ignored|disabled)|(?:not be|be) used|(?:use|skip|ignore|disable|continue) ?(?:\w+ )?(?:the|it|its|with|without|default|instead)))\b/i;
 
 /** What could not be taken away ends nothing. */
 const TIDIES = /\b(?:could not|couldn't|failed to|unable to) (?:remove|delete|unlink|clean ?up)\b/i;
@@ -64,6 +64,10 @@ const SPEAKS_OF = new RegExp(
   'i',
 );
 
+/** What a library gives back as it ends. */
+const GIVEN_BACK =
+  /\bde-?register(?:ing)?\b.{0,120}\bfailed\b|\bfailed to (?:de-?register|unregister|unmap)\b/i;
+
 /** Whether a line whose words mean a failure tells of none; `below` are the lines after it. */
 export function tellsOfNone(
   id: string,
@@ -72,6 +76,7 @@ export function tellsOfNone(
   below: readonly string[],
 ): boolean {
   if (CAN_BE_ANNOUNCED.test(id)) return ANNOUNCES.test(text) && !HAPPENED.test(text);
+  if (layer === 'fabric' && GIVEN_BACK.test(text)) return true;
   if (layer === 'hardware' && SPEAKS_OF.test(text)) return true;
   if (id === 'not-finite') return STEP_LEFT_OUT.test(text);
   if (
@@ -159,4 +164,4 @@ export function weaknessOf(id: string, text: string): 'tool' | 'passes' | undefi
 /** A service of the same machine: no network lies between. */
 export const isLoopback = (text: string): boolean =>
   !/\bmlx\d_\d|\brdma\b|\bibv_/i.test(text) &&
-  /\blocalhost\b|\b127\.0\.0\.1\b|\[?::1\]/i.test(text);
+  /\blocalhost\b|\b127\.0\.0\.1\b|(?<!\w)::1\]/i.test(text);

@@ -33,7 +33,10 @@ export function withCause(
     if (failed && failed.line < (before?.line ?? Number.POSITIVE_INFINITY)) {
       return [failed, ...known];
     }
-    return isOnlyReset(known) ? known.map(asLastResort) : known;
+    const below = first && reasonBelow(first, consequences, failures);
+    if (below) return [...known, below].toSorted((a, b) => a.line - b.line);
+    if (!isOnlyReset(known)) return known;
+    return known.map(one => (isReset(one) ? asLastResort(one) : one));
   }
   const other = [...known.filter(({ meaning }) => meaning.id === 'exception'), ...failures]
     .filter(one => !OF_NETWORK.test(one.text) && !GOT_NOTHING.test(one.text))
@@ -51,6 +54,19 @@ export function withCause(
 /** pip knows of no package whose index it could not ask. */
 const GOT_NOTHING = /\(from versions: none\)|\bno matching distribution found\b/i;
 
+/** Where nothing is told but what heads a reason, an error by its form right below is that. */
+const reasonBelow = (
+  first: Occurrence,
+  consequences: readonly Occurrence[],
+  failures: readonly Occurrence[],
+): Occurrence | undefined =>
+  consequences.every(({ text }) => HEADS.test(text))
+    ? failures.find(
+        ({ line, ordinary, text }) =>
+          line > first.line && ordinary - first.ordinary <= REASON_WITHIN_LINES && !passesOn(text),
+      )
+    : undefined;
+
 /** Ids of firstErrorMeaning. */
 const BY_FORM = /^(?:first-error|machine-words)$/;
 
@@ -61,9 +77,13 @@ const asLastResort = (one: Occurrence): Occurrence => ({
 });
 
 /** NCCL passes on the word of the operating system; nobody is blamed for it. */
-const RESET = /\bNCCL WARN .*: Connection (?:reset by peer|timed out)\b/;
+const RESET =
+  /\bNCCL WARN .*(?:: Connection (?:reset by peer|timed out)\b|\bprogressing operation=)/;
+const isReset = ({ text, meaning }: Occurrence): boolean =>
+  RESET.test(text) && meaning.id === 'peer-closed';
 const isOnlyReset = (known: readonly Occurrence[]): boolean =>
-  known.every(({ text, meaning }) => RESET.test(text) && meaning.id === 'peer-closed');
+  known.some(isReset) &&
+  known.every(({ text, meaning }) => meaning.id === 'peer-closed' && / NCCL WARN /.test(text));
 
 /**
  * Of a cause that tells no reason: the first error by its form that stands near before it, and of who could not
@@ -99,9 +119,11 @@ function withReason(
   const reason = reasonOf(cause, failures);
   if (!reason) return known;
   const { lastResort: _, ...rest } = reason;
+  // An exception that only passes on a status blames nobody by its class.
+  const isStatus = cause.meaning.id === 'exception' && passesOn(cause.text);
   const isOpen =
     COMPILER.test(reason.text) ||
-    (reason.meaning.layer === 'unknown' && !tellsOfMachine(reason.text));
+    (reason.meaning.layer === 'unknown' && !isStatus && !tellsOfMachine(reason.text));
   const { layer, action } = isOpen ? cause.meaning : reason.meaning;
   return [...known, { ...rest, meaning: { ...reason.meaning, layer, action } }]
     .toSorted((a, b) => a.line - b.line)

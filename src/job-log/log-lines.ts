@@ -27,9 +27,9 @@ export interface Line {
 
 /** `3: ` of srun --label, where most lines have it. */
 const LABEL = /^(\d{1,6}): /;
-/** `worker-1: ` of pdsh, as DeepSpeed starts its nodes with it: a name with a number that is none of a step. */
+/** `worker-1: ` of pdsh, as DeepSpeed starts its nodes with it, and `/container_e559_1: ` of YARN: a name with a number that is none of a step. */
 const HOST =
-  /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d)(?=[a-z.-]{0,60}\d)[a-z][a-z\d.-]{1,62}: /;
+  /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d)(?=\/?[a-z._-]{0,60}\d)\/?[a-z][\w.-]{1,80}: /;
 
 /** What there is to read, and how many characters of lines that are too long are not. */
 export interface LogLines {
@@ -129,11 +129,19 @@ const LOCAL_RANK = /^\[[a-z_]*?(\d{1,3})(?:\|\d{1,3})?\]: ?/;
 /** `[vllm]: ` of what collects the lines of several services, before what they put there themselves; `i.train/0 ` of torchx. */
 const SERVICE =
   /^\[[a-z][\w-]{0,40}\]: (?=\(|\[|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)|^[a-z][\w.-]{0,60}\/\d{1,4} (?=\[(?:default|rank)\d|Traceback | {2}File "|[IWEF]\d{4} |[\w.]{1,200}(?:Error|Exception): )/;
-/** `(RayTrainWorker pid=8, ip=10.0.0.3)`, `(VllmWorker rank=1 pid=8)`. */
-const ACTOR = /^\(([A-Za-z]\w*[^()\n]{0,80})\) ?/;
+/** `(RayTrainWorker pid=8, ip=10.0.0.3)`, `(VllmWorker rank=1 pid=8)`; `[pod/train-0/main] ` of kubectl logs --prefix. */
+const ACTOR = /^(?:\(([A-Za-z]\w*[^()\n]{0,80})\) ?|\[pod\/[\w.-]{1,253}\/[\w.-]{1,63}\] ?)/;
 /** `ERROR 11-27 12:00:00 [core.py:390]`, `E0810 15:46:05.718597139 ProcessGroupNCCL.cpp:632]`. */
 const LOGGER =
   /^\[?(?:(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b|[IWEF]\d{3,4} )[^\]\n]{0,120}\] ?/;
+/** `[Stage-0] ERROR 03-12 `: a tag of whoever runs several engines, before what the engine's logger puts there. */
+const TAGGED = /^\[[A-Z][\w-]{0,30}\] (?=(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) )/;
+/** uvicorn's `ERROR:    ` before each line of a traceback. */
+const UVICORN =
+  /^ERROR: {4}(?= {2,12}\S|Traceback \(most|(?:[A-Za-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): \S)/;
+/** `Dec 31 01:55:57 node-7 ollama[555324]: ` of journald, but for the kernel, whose lines tell their own time. */
+const JOURNAL =
+  /^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,64} (?!kernel)[\w.@-]{1,64}\[\d{1,10}\]: ?/;
 /** `host:pid:tid [gpu] NCCL`; releases before 2.4 leave the name out. */
 const NCCL =
   /\b[\w.-]{1,64}:\d{1,10}:\d{1,10} \[(\d{1,4})\] (?:\S{1,128}:\d{1,6} )?(?:NCCL )?(INFO|WARN|TRACE|ERROR)\b/;
@@ -186,9 +194,10 @@ const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
 function lineOf(raw: string, number: number, collectors: Collectors): Line {
   const plain = raw.includes('\u001B') ? raw.replaceAll(COLOUR, '') : raw;
   const { at, said } = stamped(plain);
-  let text = said.replace(SERVICE, '').replace(PIPE, '').replace(MEMBER, '').replace(PYXIS, '$1');
+  let text = said.replace(JOURNAL, '').replace(SERVICE, '').replace(PIPE, '').replace(MEMBER, '');
+  text = text.replace(PYXIS, '$1');
   const [actor = ''] = ACTOR.exec(text) ?? [];
-  text = text.slice(actor.length);
+  text = text.slice(actor.length).replace(TAGGED, '').replace(UVICORN, '');
   const global = GLOBAL_RANK.exec(text);
   const local = global ? null : LOCAL_RANK.exec(text);
   text = text.slice((global ?? local)?.[0].length ?? 0).replace(PYTEST, '');
@@ -245,6 +254,9 @@ function namedLevelOf(text: string): string | undefined {
   return found[1]?.toLowerCase();
 }
 
+/** `libfabric:77:1700000000::efa:cq:efa_cq_open():611<warn> `: its only level for an error (src/log.c). */
+const LIBFABRIC = /^libfabric:\d{1,10}:[^<]{1,160}<(warn|trace|info|debug)> /;
+
 /** The warnings module of Python, however long the path is. */
 const PYTHON_WARNING = /^\S{1,400}:\d{1,6}: \w*Warning: /;
 
@@ -255,6 +267,8 @@ const RAISED = /^(?:[a-z_]\w{0,60}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): /;
 function levelOf(text: string): Line['level'] {
   const nccl = ncclIn(text)?.[2] ?? NCCL_LEVEL.exec(text)?.[1];
   if (nccl !== undefined) return nccl === 'INFO' || nccl === 'TRACE' ? 'quiet' : 'error';
+  const libfabric = text.startsWith('libfabric:') ? LIBFABRIC.exec(text)?.[1] : undefined;
+  if (libfabric !== undefined) return libfabric === 'warn' ? 'plain' : 'quiet';
   // PyTorch only warns of it, and the process has no CUDA from there on.
   if (text.includes(' CUDA initialization: ')) return 'error';
   if (STORE_FAILED.test(text) || text.includes(NO_LIBCUDA)) return 'error';

@@ -11,6 +11,7 @@ import {
 } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
 import type { Occurrence } from './ending.ts';
+import { withErrorStacks } from './error-stacks.ts';
 import {
   givesUp,
   isNested,
@@ -24,6 +25,7 @@ import {
 } from './failure-forms.ts';
 import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { headed, headsTraceback, saysBelow } from './headings.ts';
+import { withHelpBlocks } from './help-blocks.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
@@ -49,12 +51,15 @@ interface FetchedLog
  * in which they began. A cause after which the program went on is counted and left out. Pure.
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
-  const { lines, unreadCharacters } = linesOf(text);
+  const { lines: written, unreadCharacters } = linesOf(text);
+  const lines = withErrorStacks(withHelpBlocks(written));
   const { found, ordinary, progress } = foundIn(lines);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
   const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
-  const { told, recovered } = storyOf(found, end, progress);
+  const story = storyOf(found, end, progress);
+  const { recovered } = story;
+  const told = withoutPassed(story.told, lines, progress);
   const began = told.find(({ meaning }) => meaning.role !== 'report') ?? told[0];
   const beganAt = began?.line ?? Number.POSITIVE_INFINITY;
   return {
@@ -72,6 +77,22 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
     recovered,
     ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
   };
+}
+
+/** What looks like a failure only by its form is told, and ended nothing, where the program says that it has succeeded. */
+const SUCCEEDED = /\bsuccess(?:fully|ful)?\b|\bsucceeded\b/i;
+function withoutPassed(
+  told: readonly Occurrence[],
+  lines: readonly Line[],
+  progress: ProgressCount,
+): readonly Occurrence[] {
+  const last = told.findLast(({ meaning }) => meaning.role === 'cause');
+  if (!last?.lastResort || last.meaning.id !== 'first-error') return told;
+  const done = lines[(progress.doneAfter(last.line) ?? 0) - 1];
+  if (!done || !SUCCEEDED.test(done.text)) return told;
+  return told.map(({ lastResort, ...one }) =>
+    lastResort ? { ...one, meaning: { ...one.meaning, role: 'report' as const } } : one,
+  );
 }
 
 const said = (line: Line | undefined) =>
@@ -148,7 +169,7 @@ function foundIn(lines: readonly Line[]) {
   const givenUp = isSilent ? lastWords(lines, lastLines) : quitting(lines, [...beforeOthers]);
   const found: Found = {
     ...{ occurrences: bounded(occurrences), givenUp, restarts },
-    failures: failures.filter(failed => !isPassed(failed, lines)),
+    failures: withoutMet(failures, lines),
   };
   return { found, ordinary, progress };
 }
@@ -156,8 +177,11 @@ function foundIn(lines: readonly Line[]) {
 /** NCCL warns of much that it does without: its processes have met all the same. */
 const OF_NCCL = /\bNCCL WARN\b/;
 const MET = /\bNCCL INFO .*(?:Init COMPLETE|Connected all)\b/;
-const isPassed = ({ text, line }: Occurrence, lines: readonly Line[]): boolean =>
-  OF_NCCL.test(text) && lines.slice(line).some(one => MET.test(one.text));
+function withoutMet(failures: readonly Occurrence[], lines: readonly Line[]) {
+  if (!failures.some(({ text }) => OF_NCCL.test(text))) return failures;
+  const met = lines.findLastIndex(({ text }) => MET.test(text)) + 1;
+  return failures.filter(({ text, line }) => line > met || !OF_NCCL.test(text));
+}
 
 const ownWords = (line: Line | undefined): Line | undefined =>
   line && { ...line, text: withoutQuoted(line) };

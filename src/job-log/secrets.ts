@@ -39,6 +39,9 @@ const SECRETS: readonly RegExp[] = [
   /(\s(?:-u|--user|--proxy-user)[\s=]\s{0,4}[^\s:]{1,100}:)\S+/gi,
   /(\bsshpass\s{1,4}-p\s?)\S+/gi,
   /(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----).*/gi,
+  // In a sentence: `the password is x`, and `API key x` where x looks like one.
+  /(\b(?:password|passphrase|passcode|passwd)\s{1,4}(?:is|was)\s{1,4}["'`]?)(?!(?:not|too|in|required|wrong|missing|empty|expired|incorrect|invalid|set)\b)[^\s"'`]+/gi,
+  /(\b(?:(?:api|access|secret|auth|account|private|encryption|license)[ _-]?keys?|token|secret|credentials?)\s{1,4}(?:(?:is|was|of|value)\s{1,4})?["'`(]?)(?=[\w-]{0,80}\d)(?=[\w-]{0,80}[A-Za-z])[\w-]{16,}/gi,
   // By their form, whatever they are called: Hugging Face, OpenAI, GitHub, GitLab, Slack, NVIDIA, AWS, a JWT (RFC 7519).
   /()\b(?:hf_[A-Za-z0-9]{16,}|sk-[\w-]{16,}|gh[opsur]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|xox[abeoprs]-[\w-]{10,}|nvapi-[\w-]{16,}|(?:AKIA|ASIA)[A-Z0-9]{16}\b|eyJ[\w-]{8,}\.[\w-]{8,}[\w.-]*)/g,
 ];

@@ -1,3 +1,4 @@
+import type { Hits } from '../contract/finding.ts';
 import {
   type CommandWords,
   commented,
@@ -52,7 +53,8 @@ export function jobPage(answer: JobAnswer, nowMs: number, commandWords?: Command
         text({ text: whatOf(answer), tone: 'strong' }),
         ...(isWell ? [] : [text(`${faultWords(fault, confidence)}.`)]),
       ],
-      answer.hits === undefined
+      // Whom the step hits beside the job: nobody is no word for whoever waits for the job itself.
+      answer.hits === undefined || isNobody(answer.hits)
         ? []
         : [section('HIT', [text(hitsSentence(answer.hits, answer.action))])],
       [section('DO', stepsOf(answer, commandWords))],
@@ -74,8 +76,13 @@ function whatOf({ fault, first, why: [because = 'no cause was found'] }: JobAnsw
   if (first.what.includes(first.node)) return sentence(first.what);
   const isNamed = first.gpu === undefined || first.what.includes(first.gpu);
   const gpu = isNamed ? '' : `GPU ${first.gpu} of `;
-  return sentence(`${first.what}, ${gpu}node ${first.node}`);
+  const isOfPod = first.gpu === undefined && (fault === 'application' || fault === 'configuration');
+  const pod = isOfPod && first.pod !== undefined ? `pod ${first.pod} on ` : '';
+  return sentence(`${first.what}, ${pod}${gpu}node ${first.node}`);
 }
+
+const isNobody = ({ pods, processes, more, notRead }: Hits): boolean =>
+  pods.length + processes.length + more + notRead.length === 0;
 
 function podsText(pods: JobAnswer['pods']): string {
   const states = (['failed', 'running', 'pending', 'succeeded', 'gone'] as const).flatMap(state =>
@@ -110,13 +117,13 @@ function stepsOf({ advice, takeOut }: JobAnswer, words: CommandWords | undefined
 }
 
 /** Since when, and what speaks for that and against it. */
-function whyOf({ fault, first, why, against }: JobAnswer, now: string): Group {
+function whyOf({ state, fault, first, why, against }: JobAnswer, now: string): Group {
   // Where nothing is at fault, the page begins with the first reason.
   const reasons =
     first && fault !== 'unknown' ? why.filter(words => !isToldBy(first.what, words)) : why.slice(1);
   const blocks = [
     ...(first && (first.time !== undefined || fault !== 'unknown')
-      ? [text(beginningOf(first, now))]
+      ? [text(beginningOf({ ...first, state }, now))]
       : []),
     ...reasons.map(words => text(sentence(words))),
     ...against.map(words => text(`Against it: ${sentence(words)}`)),
@@ -125,7 +132,13 @@ function whyOf({ fault, first, why, against }: JobAnswer, now: string): Group {
 }
 
 /** `It began at 12:00:00.2 UTC with XID 79 in pod train-1.` by its own record, or that no record tells when. */
-function beginningOf({ time, code, pod, what }: NonNullable<JobAnswer['first']>, now: string) {
+function beginningOf(
+  { time, code, pod, what, state }: NonNullable<JobAnswer['first']> & Pick<JobAnswer, 'state'>,
+  now: string,
+) {
+  if (time === undefined && code === undefined && pod !== undefined && state === 'running') {
+    return `Pod ${pod} runs there; since when it is so is not known.`;
+  }
   const isNamed = code === undefined || what.includes(code);
   const how = `${isNamed ? '' : ` with ${code}`}${pod === undefined ? '' : ` in pod ${pod}`}`;
   if (time !== undefined) return `It began at ${stepTime(time, now)} UTC${how}.`;

@@ -167,7 +167,18 @@ function nvlinkRate(
     counted(({ sentKib }) => sentKib),
     counted(({ receivedKib }) => receivedKib),
   );
-  return byCounters === undefined ? {} : { nvlinkMibPerSecond: byCounters, nvlinkBy: 'counters' };
+  // A counter that jumps tells no rate either.
+  return byCounters === undefined || byCounters > mostMibPerSecond(looks.at(-1)?.gpu)
+    ? {}
+    : { nvlinkMibPerSecond: byCounters, nvlinkBy: 'counters' };
+}
+
+/** What all links of a GPU can carry one way; without bound where a speed was not told. */
+function mostMibPerSecond(gpu: GpuState | undefined): number {
+  const links = gpu ? (known(gpu.nvlinks)?.links ?? []) : [];
+  const speeds = links.flatMap(({ speedMbps }) => known(speedMbps) ?? []);
+  if (links.length === 0 || speeds.length < links.length) return Number.POSITIVE_INFINITY;
+  return (speeds.reduce((sum, mbps) => sum + mbps, 0) * 1e6) / 1_024 ** 2;
 }
 
 /** Looks from which on those between the first and the last, which read little and at once, tell a rate alone. */

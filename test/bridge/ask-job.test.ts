@@ -483,5 +483,5 @@ test('a job that none of the machines has is refused, with those that there are'
   await expect(asked('job/trian')).rejects.toMatchObject({
     ...{ exit: 2, hint: 'did you mean job/train?' },
   });
-  await expect(asked('jobset/other')).rejects.toMatchObject({ hint: 'there are job/train' });
+  await expect(asked('jobset/other')).rejects.toMatchObject({ hint: 'there is job/train' });
 });

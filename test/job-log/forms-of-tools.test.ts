@@ -233,3 +233,72 @@ test('who repeats a help text, and NCCL without a library of InfiniBand, tell of
   expect(causes('step 7', help)).toEqual([]);
   expect(causes('n:1:1 [0] wrap.cc:63 NCCL WARN Failed to open libibverbs.so[.1]')).toEqual([]);
 });
+
+describe('what a service puts before each line', () => {
+  test('uvicorn, before code as well', () => {
+    const log = [
+      'ERROR:      File "/a/cache.py", line 66, in make',
+      'ERROR:        mkdir(name, mode)',
+    ];
+    const raised = "ERROR:    KeyError: 'shard'";
+    expect(causes('step 7', ...log, raised)).toEqual([
+      { id: 'exception', layer: 'application', line: 4 },
+    ]);
+  });
+
+  test('the tag of an engine', () => {
+    const by = '(Worker pid=7) [Stage-0] ERROR 03-12 08:22:28 [executor.py:800] ';
+    const log = ['    self.ask(init', 'ValueError: Free memory is less'].map(
+      line => `${by}${line}`,
+    );
+    expect(causes(...log)).toMatchObject([{ layer: 'application', line: 2 }]);
+  });
+});
+
+test('where NCCL’s error only heads a reason that no table knows, that is it', () => {
+  const heads = [
+    'torch.distributed.DistBackendError: NCCL error in: x.cpp:7, unhandled system error, NCCL version 2.18.6',
+    'ncclSystemError: System call (e.g. socket, malloc) or external library call failed or device error. ',
+    'Last error:',
+  ];
+  expect(causes(...heads, 'ERROR: no more rooms in this house')).toMatchObject([{ line: 4 }]);
+  expect(causes(...heads)).toEqual([]);
+});
+
+test.each([
+  ['ERROR: nvidia-fs: driver not loaded', 'configuration'],
+  ['ERROR: this repository is over its yearly quota', 'host'],
+  ['n:1:1 [0] x.cc:3 NCCL WARN NET/IB : Got async event : some new one', 'fabric'],
+  ['HTTP Error 429 thrown while requesting GET https://x/y', 'configuration'],
+  ['[TRT] [E] 2: [resize] Error Code 2: OutOfMemory (no further information)', 'application'],
+])('by words alone: %s: %s', (line, layer) => {
+  expect(causes('step 7', line)[0]).toMatchObject({ layer, line: 2 });
+});
+
+test('an error by its form is only told of where the program then says that it has succeeded', () => {
+  const odd =
+    'E1128 04:00:01.123456     411 memcache.go:287] the list of metrics is out of reach today';
+  expect(read(odd, 'step 7', 'Training completed successfully')).toMatchObject([
+    { role: 'report' },
+  ]);
+  expect(causes(odd, 'step 7', 'Job finished at Fri Nov 28')).toMatchObject([{ line: 1 }]);
+  expect(causes("KeyError: 'lr'", 'Training completed successfully')).toMatchObject([{ line: 1 }]);
+});
+
+test('what the loader ignores is nothing', () => {
+  const line =
+    "ERROR: ld.so: object 'a.so' from LD_PRELOAD cannot be preloaded (cannot open shared object file): ignored.";
+  expect(causes(line, "KeyError: 'lr'")).toMatchObject([{ line: 2 }]);
+});
+
+test.each([
+  'Dec 31 01:55:57 node-7 train[55]: ',
+  '2019-07-04T06:18:48.000Z /container_e559_1557431881457_79419_05_000002: ',
+  '[pod/train-worker-0/pytorch] ',
+])('whoever collects the lines of a program is no part of them: %s', by => {
+  const log = ['Traceback (most recent call last):', '  File "/a.py", line 1, in <module>'];
+  const raised = ["    raise KeyError('x')", "KeyError: 'x'"];
+  expect(causes(...[...log, ...raised].map(line => `${by}${line}`))).toEqual([
+    { id: 'exception', layer: 'application', line: 4 },
+  ]);
+});

@@ -39,6 +39,10 @@ test.each([
   ['-----BEGIN RSA PRIVATE KEY-----\\nhunter2', `-----BEGIN RSA PRIVATE KEY-----${OUT}`],
   ['hunter2A'.repeat(8), '(a line that may be of a key)'],
   ['with hf_hunter2hunter2hunter2 it fails', `with ${OUT} it fails`],
+  ['the password is hunter2 for now', `the password is ${OUT} for now`],
+  ["login failed, password was 'hunter2'", `login failed, password was '${OUT}'`],
+  ['Invalid API key hunter2hunter2hunter2 given', `Invalid API key ${OUT} given`],
+  ['the token `hunter2hunter2hunter2` has expired', `the token \`${OUT}\` has expired`],
   ['+++++ curl hunter2', '(a line of a shell that may hold a secret)'],
 ])('%s', (line, without) => {
   const said = withoutSecrets(line);
@@ -57,6 +61,9 @@ test.each([
   'https://host:8080/path@x y',
   'forward_pass: 3.2 ms',
   'KeyError: "token"',
+  'the password is required, the token is invalid, the API key was not set',
+  'token 128256 is out of range, token type_ids',
+  'Missing key in state_dict: model.layers.11.self_attn.o_proj.weight',
 ])('what is no secret stays: %s', line => expect(withoutSecrets(line)).toBe(line));
 
 test('a line made to be slow is read at once, and its secret is left out', () => {

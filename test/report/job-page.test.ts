@@ -100,6 +100,34 @@ test.each([
   expect(page({ ...FAILED, first }, 200)).toContain(`\nWHY   ${words}\n`);
 });
 
+test('a job that runs has begun nothing: since when it is slow is not known', () => {
+  const first = { node: 'node-b', pod: 'llama-1', what: 'SM clock 900 of 1980 MHz' };
+  expect(page({ ...FAILED, state: 'running', first }, 200)).toContain(
+    '\nWHY   Pod llama-1 runs there; since when it is so is not known.\n',
+  );
+});
+
+test('of an error of the program the headline names the pod', () => {
+  const first = { node: 'node-b', pod: 'llama-1', what: 'Exception ValueError' };
+  expect(page({ ...FAILED, fault: 'application', first }, 200)).toContain(
+    '\nException ValueError, pod llama-1 on node node-b.\n',
+  );
+});
+
+test('whom the step hits is left out where that is nobody, and told where it was not read', () => {
+  const nobody = { pods: [], processes: [], more: 0, notRead: [] };
+  expect(page({ ...FAILED, hits: nobody })).not.toContain('HIT');
+  expect(page({ ...FAILED, hits: { ...nobody, notRead: ['processes'] } })).toContain(
+    'HIT   Nobody that was seen. Not read: processes.',
+  );
+});
+
+test('what the job took of the API server stands beside what its logs did', () => {
+  expect(page({ ...FAILED, asked: { requests: 5, bytes: 40_960 } }, 200)).toContain(
+    '10 logs of its pods read: 12 requests, 81920 bytes; the job, its pods and events: 5 requests, 40960 bytes.',
+  );
+});
+
 test('WHY does not say again what the headline says', () => {
   const first = { node: 'node-b', what: 'GPU 6 is lost: it fell off the PCIe bus' };
   const told = page({ ...FAILED, first, why: [first.what, 'NVML says so'] });

@@ -188,7 +188,7 @@ describe('a rank that others waited for', () => {
 });
 
 test.each([
-  ['', 'its log: it is empty'],
+  ['', 'its log is empty'],
   ['loading shard 7', 'its log: no line of a known form; the last line: "loading shard 7"'],
 ])('of a pod that failed beside it the log %j is told as what was read of it', (text, what) => {
   const ended = { exitCode: 1, reason: 'Error', message: '', finishedAt: '2026-03-01T12:00:00Z' };

@@ -201,6 +201,30 @@ test.each([
   },
 );
 
+test('a counter that jumps by more than its links can carry tells no rate', () => {
+  // 18 links of 26,562 MB/s each way.
+  const most = Math.floor((18 * 26_562 * 1e6) / 1_024 ** 2);
+  const moved = (mib: number) =>
+    countedAt([
+      [MIB, MIB],
+      [(mib + 1) * MIB, MIB],
+    ])?.nvlinkMibPerSecond;
+  expect(moved(most - 1)).toBe(most - 1);
+  expect(moved(most + 2)).toBeUndefined();
+});
+
+test('a counter of all links may be larger than 32 bits, and a GPU that is asked at one time tells none', () => {
+  const far = 2 ** 43;
+  expect(
+    countedAt([
+      [far, 1],
+      [far + 7 * MIB, 1],
+    ])?.nvlinkMibPerSecond,
+  ).toBe(7);
+  const at = { ...driver, takenAtMs: 9 };
+  expect(paceOf({ states: [at, at], host }).gpus[0]).not.toHaveProperty(HERE);
+});
+
 test('a counter that stands still has moved nothing: that is a rate', () => {
   expect(
     countedAt([

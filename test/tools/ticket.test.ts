@@ -103,6 +103,9 @@ test('the instance by the name that its cloud has for it', async () => {
   expect(gcp.value('--zone')).toBe('us-east5-a');
   expect(gcp.value('--fault-reasons behavior')).toBe('UNRECOVERABLE_GPU_ERROR');
   expect(gcp.value('--disruption-schedule')).toBeUndefined();
+  // Its incident begins with an error of PCIe, which has no number, and holds XID 79.
+  const lost = await ticketFor('lost-gpu', 'gcp');
+  expect(lost.value('--fault-reasons behavior')).toBe('UNRECOVERABLE_GPU_ERROR');
   const aws = await ticketFor('ecc-row-remap', 'aws', 'aws:///us-east-1a/i-0abc123');
   expect(aws.value('Instance ID')).toBe('i-0abc123');
   const zoneless = await ticketFor('ecc-row-remap', 'aws', 'aws:////i-0abc123');

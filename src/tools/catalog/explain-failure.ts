@@ -17,7 +17,7 @@ import { allocationRow, isSamePod, usedGpus } from '../support/allocations.ts';
 import { eventText } from '../support/cluster-lines.ts';
 import { FailureAnswer } from '../support/failure-answer.ts';
 import { explainByHistory, joinFailure } from '../support/failure-join.ts';
-import { unknownWords } from '../support/failure-log.ts';
+import { ofItsLog, unknownWords } from '../support/failure-log.ts';
 import { findingLines, incidentLines } from '../support/finding-lines.ts';
 import { moment, VERDICT_SINCE } from '../support/moment-input.ts';
 import { type PodName, podInput, podName } from '../support/pod-name.ts';
@@ -152,12 +152,12 @@ function logLines({ log, job }: FailureAnswer): string[] {
       : []),
     ...(job && job.pods > 1
       ? [
-          `${job.name}: ${plural(job.pods, 'pod')}, ${job.failed} failed, the logs of ${job.read} others read`,
+          `${job.name}: ${plural(job.pods, 'pod')}, ${job.failed} failed${job.read === 0 ? '' : `, the ${job.read === 1 ? 'log' : 'logs'} of ${plural(job.read, 'other')} read`}`,
           ...job.peers
             .slice(0, ROWS_SHOWN)
             .map(
               ({ pod, node, finishedAt, first, unread, unknown }) =>
-                `  ${pod} on ${node}${finishedAt === undefined ? '' : `, ended ${finishedAt}`}: ${first ? `${first.role}, ${first.title}${ranksOf(first)}` : unread === undefined ? `its log: ${unknown}` : `log not read (${unread})`}`,
+                `  ${pod} on ${node}${finishedAt === undefined ? '' : `, ended ${finishedAt}`}: ${first ? `${first.role}, ${first.title}${ranksOf(first)}` : unread === undefined ? ofItsLog(unknown ?? '') : `log not read (${unread})`}`,
             ),
         ]
       : []),
@@ -175,11 +175,13 @@ function ranksOf({ ranks }: LogRow): string {
   return `, rank ${first}${others.length > 0 ? ` and ${others.length} more` : ''}`;
 }
 
-function podGpus({ gpus, pcis, gpusFrom, loggedOn = [] }: FailureAnswer['pod']): string {
+function podGpus({ phase, gpus, pcis, gpusFrom, loggedOn = [] }: FailureAnswer['pod']): string {
   const by = ` (by ${gpusFrom.replace('_', ' ')})`;
   if (gpus.length > 0) return `GPU ${gpus.join(', ')}${by}`;
   if (pcis.length > 0) return `GPU at ${pcis.join(', ')}${by}`;
-  if (gpusFrom === 'whole_node') return 'all GPUs of the node';
+  if (gpusFrom === 'whole_node') {
+    return `${phase === 'Pending' ? 'asks for ' : ''}all GPUs of the node`;
+  }
   return loggedOn.length > 0
     ? `GPU at ${loggedOn.join(', ')} by the kernel log; whether it had more is not known`
     : 'its GPUs are not known';

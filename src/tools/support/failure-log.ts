@@ -24,6 +24,12 @@ export const causeIn = ({ entries }: Pick<JobLog, 'entries'>): JobLogEntry | und
 
 type SaidLine = { readonly text: string } | undefined;
 
+const EMPTY = 'it is empty';
+
+/** The same as a sentence about a pod. @param words of `unknownWords` */
+export const ofItsLog = (words: string): string =>
+  words === EMPTY ? 'its log is empty' : `its log: ${words}`;
+
 /** What is told of a log of which no line tells of its end: its own last words, and never that all is well. */
 export function unknownWords(
   log: Pick<JobLog, 'cut' | 'lines' | 'unreadCharacters' | 'recovered'> & {
@@ -33,7 +39,7 @@ export function unknownWords(
   },
 ): string {
   const { last, done } = log;
-  if (!last && log.lines === 0) return 'it is empty';
+  if (!last && log.lines === 0) return EMPTY;
   const where = log.cut || log.unreadCharacters > 0 ? ' in what was read' : '';
   return [
     log.recovered > 0
@@ -195,7 +201,7 @@ export function beside(
   return {
     why: [
       ...(first && first !== quotes ? [`its log says: ${wordsOf(first)}`] : []),
-      ...(log && !first && end ? [`its log: ${unknownWords(log)}`] : []),
+      ...(log && !first && end ? [ofItsLog(unknownWords(log))] : []),
       ...(log?.wait && !ofPeer ? [waitWords(log.wait)] : []),
     ],
     against: [

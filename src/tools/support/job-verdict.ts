@@ -6,7 +6,15 @@ import { optional } from '../../contract/optional.ts';
 import { numberOf } from '../../findings/support/incident-evidence.ts';
 import type { FailureAnswer } from './failure-answer.ts';
 import { OF_THE_MACHINE } from './failure-facts.ts';
-import { causeIn, firstEntry, isAmbiguous, unknownWords, wordOf, wordsOf } from './failure-log.ts';
+import {
+  causeIn,
+  firstEntry,
+  isAmbiguous,
+  ofItsLog,
+  unknownWords,
+  wordOf,
+  wordsOf,
+} from './failure-log.ts';
 import { bySharedMemory, SHARED_MEMORY_FINDING } from './failure-shared-memory.ts';
 import { judgedIncident, takenByCluster } from './failure-verdict.ts';
 import type { JobAnswer } from './job-answer.ts';
@@ -84,7 +92,7 @@ export function judgeJob(job: TargetJob, nodes: readonly JobNode[]): JobAnswer {
           what: first
             ? `${first.role}, ${first.title} ("${first.text}")`
             : log?.ok
-              ? `its log: ${unknownWords(log.value)}`
+              ? ofItsLog(unknownWords(log.value))
               : `log not read${log ? ` (${log.reason})` : ''}`,
         };
       }),

@@ -177,8 +177,8 @@ const isOfGke = ({ cluster }: Known): boolean =>
 
 const isByXid = ({ incidents }: Known): boolean =>
   incidents.some(
-    ({ blame, severity, root }) =>
-      blame === 'hardware' && severity === 'critical' && root.xid !== null,
+    ({ blame, severity, root, codes }) =>
+      blame === 'hardware' && severity === 'critical' && (root.xid !== null || codes.length > 0),
   );
 
 const GKE_REASONS = ['XID', 'PERFORMANCE', 'SDC', 'unspecified'] as const;

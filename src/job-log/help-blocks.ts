@@ -1,0 +1,71 @@
+import type { Line } from './log-lines.ts';
+
+/**
+ * Open MPI, PRRTE and OpenPMIx tell a user what went wrong in a text between two rules of 74 dashes
+ * (opal/util/show_help.c, pmix_show_help.c): its sentences are wrapped, and none has a form of an error.
+ */
+const RULE = /^-{74,80}\s*$/;
+const BLOCK_LINES_MAX = 40;
+
+/** Who writes such texts; others draw tables with as many dashes. */
+const OF_LAUNCHERS =
+  /\b(?:open mpi|open rte|mpi|mpi_\w+|mpirun|mpiexec|prte|prterun|prrte|pmix\w*|orte\w*|shmem|mca|btl|local host|hostfile|(?:mapping|binding) policy|slots|daemons?)\b/i;
+const FAILS =
+  /\b(?:fail\w*|errors?|erroneous|unable|not|cannot|invalid|illegal|unrecognized|abort\w*|unexpected\w*|missing|exceed\w*|lacks?|refused?|more than once|wrong|no)\b/i;
+/** It tells of what the job does all the same. */
+const GOES_ON =
+  /^WARNING\b|\b(?:will (?:continue|proceed)|ignor(?:ed|ing)|deprecated|discouraged|by default|fall(?:ing)? back|may (?:negatively )?(?:impact|affect|hang|result)|lower performance)\b/i;
+
+/** Its first paragraph as one line, an error where it tells of one; what was wrapped behind it is empty. */
+export function withHelpBlocks(lines: readonly Line[]): readonly Line[] {
+  const blocks = blocksOf(lines);
+  if (blocks.length === 0) return lines;
+  const changed = [...lines];
+  for (const { from, to } of blocks) {
+    const [head] = changed.slice(from, from + 1);
+    if (!head) continue;
+    const paragraph = changed.slice(from, to).map(({ text }) => text.trim());
+    const value = /:$/.test(paragraph.at(-1) ?? '') ? (changed[to + 1]?.text ?? '').trim() : '';
+    const text = [...paragraph, value].join(' ').trim();
+    changed[from] = { ...head, text, level: levelOf(text) ?? head.level };
+    for (let at = from + 1; at < to; at += 1) {
+      const wrapped = changed[at];
+      if (wrapped) changed[at] = { ...wrapped, text: '' };
+    }
+  }
+  return changed;
+}
+
+const levelOf = (text: string): Line['level'] | undefined => {
+  if (GOES_ON.test(text)) return 'warning';
+  return FAILS.test(text) ? 'error' : undefined;
+};
+
+interface Paragraph {
+  readonly from: number;
+  /** Behind its last line. */
+  readonly to: number;
+}
+
+/** The first paragraph of each block. */
+function blocksOf(lines: readonly Line[]): readonly Paragraph[] {
+  const found: Paragraph[] = [];
+  let begin: number | undefined;
+  lines.forEach(({ text }, at) => {
+    if (!RULE.test(text)) return;
+    const isBlock = begin !== undefined && at - begin > 1 && at - begin <= BLOCK_LINES_MAX;
+    const paragraph = isBlock ? paragraphIn(lines, (begin ?? at) + 1, at) : undefined;
+    if (paragraph) found.push(paragraph);
+    begin = paragraph ? undefined : at;
+  });
+  return found;
+}
+
+function paragraphIn(lines: readonly Line[], begin: number, end: number): Paragraph | undefined {
+  const block = lines.slice(begin, end).map(({ text }) => text);
+  if (!block.some(text => OF_LAUNCHERS.test(text))) return undefined;
+  const first = block.findIndex(text => text.trim() !== '');
+  if (first < 0) return undefined;
+  const length = block.slice(first).findIndex(text => text.trim() === '');
+  return { from: begin + first, to: length < 0 ? end : begin + first + length };
+}
