@@ -121,12 +121,14 @@ export function stamped(line: string): { readonly at: string | undefined; readon
 }
 
 const COLOUR = /\u001B\[[0-9;?]*[A-Za-z]/g;
-/** `[rank3]:` of torch, `[1,3]<stderr>:` of mpirun, `[3]<stderr>:` of horovodrun: global ranks. */
-const GLOBAL_RANK = /^(?:\[rank(\d{1,6})\]:? ?|\[(?:\d+,)?(\d{1,6})\]<std(?:out|err)>: ?)/;
+/** `[rank3]:` of torch, `[1,3]<stderr>:` of mpirun, `[3]<stderr>:` of horovodrun, `[1,mpirank:3,algo-1]<stderr>:` of SageMaker: global ranks. */
+const GLOBAL_RANK =
+  /^(?:\[rank(\d{1,6})\]:? ?|\[(?:\d+,)?(?:mpirank:)?(\d{1,6})(?:,algo-\d{1,4})?\]<std(?:out|err)>: ?)/;
 /** `[default3]:` of torchrun: the rank within the node. */
 const LOCAL_RANK = /^\[[a-z_]*?(\d{1,3})(?:\|\d{1,3})?\]: ?/;
-/** `[vllm]: ` of what collects the lines of several services, before what they put there themselves. */
-const SERVICE = /^\[[a-z][\w-]{0,40}\]: (?=\(|\[|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)/;
+/** `[vllm]: ` of what collects the lines of several services, before what they put there themselves; `i.train/0 ` of torchx. */
+const SERVICE =
+  /^\[[a-z][\w-]{0,40}\]: (?=\(|\[|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)|^[a-z][\w.-]{0,60}\/\d{1,4} (?=\[(?:default|rank)\d|Traceback | {2}File "|[IWEF]\d{4} |[\w.]{1,200}(?:Error|Exception): )/;
 /** `(RayTrainWorker pid=8, ip=10.0.0.3)`, `(VllmWorker rank=1 pid=8)`; `[pod/train-0/main] ` of kubectl logs --prefix. */
 const ACTOR = /^(?:\(([A-Za-z]\w*[^()\n]{0,80})\) ?|\[pod\/[\w.-]{1,253}\/[\w.-]{1,63}\] ?)/;
 /** `ERROR 11-27 12:00:00 [core.py:390]`, `E0810 15:46:05.718597139 ProcessGroupNCCL.cpp:632]`. */
@@ -151,6 +153,8 @@ function ncclIn(text: string) {
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
 /** What docker compose, an exception group and a table put before a line; no row of a table of nvidia-smi. */
 const PIPE = /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)/;
+/** Slurm's container plugin shows the log of enroot so, with what hooks and tools of its own wrote. */
+const PYXIS = /^((?:\d{1,6}: )?)(?:slurmstepd: error: )?pyxis: {2,}(?=\S)/;
 /** A value of an error file that spans lines: `    "message": "ValueError: …",`. */
 const MEMBER = /^\s{0,40}"(?:message|msg|error|err|exception|reason|detail)"\s?: ?"(?=\S)/;
 /** Who collects the lines of another program notes them, errors as well: `[INFO ] W-9000 MODEL_LOG - ValueError: …`. */
@@ -191,6 +195,7 @@ function lineOf(raw: string, number: number, collectors: Collectors): Line {
   const plain = raw.includes('\u001B') ? raw.replaceAll(COLOUR, '') : raw;
   const { at, said } = stamped(plain);
   let text = said.replace(JOURNAL, '').replace(SERVICE, '').replace(PIPE, '').replace(MEMBER, '');
+  text = text.replace(PYXIS, '$1');
   const [actor = ''] = ACTOR.exec(text) ?? [];
   text = text.slice(actor.length).replace(TAGGED, '').replace(UVICORN, '');
   const global = GLOBAL_RANK.exec(text);
@@ -220,7 +225,7 @@ function lineOf(raw: string, number: number, collectors: Collectors): Line {
 }
 
 /** `: I tensorflow/`, `[2026-02-11 20:08:00,117 I 4121 4121]`: a letter behind a time. */
-const LETTER = /^(?:\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,18}:? |(?=[IEF] tensorflow\/))([IEF]) /;
+const LETTER = /^(?:\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,18}:? |(?=[IEF] tensorflow\/))([IEFC]) /;
 /** TensorFlow and PyTorch write so as they start or try kernels out, on every machine. */
 const STARTING =
   /\[c10d\] The (?:\w{1,8} socket cannot be initialized|IPv6 network addresses)|\bUnable to register cu\w+ factory\b|\bcomputation_placer\b|\bis not a failure\b|\b(?:dynamic|TensorRT) librar(?:y|ies)\b.{0,40}\blibnvinfer|\bTF-TRT\b|\b_inductor\/select_algorithm\.py:\d/;

@@ -274,7 +274,9 @@ function meaningOfLine(
   if (level === 'quiet' && !mayReport(text)) return undefined;
   const found = meaningOf(byShell(text) ?? text, exception);
   if (level === 'quiet' && !(found?.role === 'report')) return undefined;
-  if (level === 'warning' && (!found || mayPass(found, next()))) return undefined;
+  if (level === 'warning' && (!found || (mayPass(found, next()) && !ENDS_TRYING.test(text)))) {
+    return undefined;
+  }
   const below = () => next().map(one => one.text);
   const own = found?.id === 'launcher-report' ? ownFailure(text, exception) : undefined;
   if (own) return own;
@@ -285,8 +287,17 @@ function meaningOfLine(
   const title = `Exception ${plainText(exception, 60)}`;
   // What it says may begin in the line below.
   const words = /:\s*$/.test(text) ? [text, ...below()].join(' ') : text;
-  return exceptionMeaning(exception, title, words);
+  const raised = exceptionMeaning(exception, title, words);
+  const isOfBuild = raised.layer === 'application' && BUILD_ENDS.test(below()[0] ?? '');
+  return isOfBuild ? { ...raised, ...OF_BUILD } : raised;
 }
+
+/** pip shows so what the build of a package wrote: the package, and not the program, raised it. */
+const BUILD_ENDS = /^\s*\[end of output\]/;
+const OF_BUILD = {
+  ...{ layer: 'configuration', action: 'fix_configuration' },
+  advice: 'A package could not be built: install one that is built for this Python and this CUDA.',
+} satisfies Partial<Meaning>;
 
 /** What a shell says of a program that a signal ended: `Killed`, `run.sh: line 3:    77 Terminated   python`. */
 const BY_SHELL =
@@ -303,6 +314,9 @@ const OF_SHELL: Readonly<Record<string, string>> = {
   Killed: ' killed ',
   Terminated: 'received sigterm',
 };
+
+/** What is no warning of what may come: dask has ended a worker, pip has tried for the last time. */
+const ENDS_TRYING = /\bmemory budget\b.{0,20}\brestarting\b|\bRetry\(total=0,/i;
 
 /** Launchers only warn of the signal that ends them. */
 const OF_SIGNALS = /^(?:session-ended|cancelled)$/;
