@@ -262,7 +262,6 @@ export function withoutWeak(
         one.line > line &&
         !passesOn(one.text) &&
         !STARTS.test(one.meaning.id) &&
-        !(one.meaning.id === 'crash' && passesOn(one.text)) &&
         (one.meaning.id !== 'exception' || NOTED.test(text)),
     );
   return occurrences.map(one => {

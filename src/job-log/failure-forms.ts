@@ -21,7 +21,7 @@ export const MAY_FAIL = new RegExp(
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
     /padded|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |unbound|syntax|404|toomany|batch script|unexpected|mpi |binding|down state|utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success|utilizing/,
-    /_err_|truncated|called (?:before|after)|more than once/,
+    /_err_|truncated|called (?:before|after)|not_found|more than once/,
   ]
     .map(({ source }) => source)
     .join('|'),

@@ -19,7 +19,7 @@ const HARMLESS = new RegExp(
     /error(?: rate)?\s?[:=]\s?[-+]?\d{0,9}\.\d{1,20}(?:e[-+]?\d{1,4})?%?(?![\w.])/,
     /\b(?:starting|start|training|begin(?:ning)?) (?:from scratch|fresh|anew|over)\b|\b(?:using|use|running on|defaulting to) (?:the )?(?:cpu|default)\b|^[\w /-]{1,60}: \d{1,9}(?: (?:of|in|out of) [\w ]{1,40})?\s*$/,
     /, not updating$|\bis over \d{1,3}% full\b|\bhas constructor arguments in the object store\b|\bmetrics (?:exporter )?agent\b|\bcache has been disabled\b|\benvironments file\b|\bnotebook history\b|\bno preset parameters\b|\bdue to previous errors\b|\berror is not recoverable: exiting\b|\bmore process(?:es)? ha(?:s|ve) sent help message\b|^-- (?:Performing Test|Looking for|Could NOT find|Check)\b/,
-    /\bnon-?fatal\b|\bnot an error\b|^\W*$|\bresource_tracker\b|\b(?:has|have) sent help message\b|\bfailed to open libibverbs\b|\b(?:Syntax|Future|PendingDeprecation|Resource)Warning: |\bslow_operation_alarm\b|\bvery slow compile\b|\bnot a git repository\b|\bsetting \w+ to \S+$|\bno (?:access to tty|job control in this shell)\b|^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
+    /\bnon-?fatal\b|\bnot an error\b|\bkey not found" key=\S+ default=|^\W*$|\bresource_tracker\b|\b(?:has|have) sent help message\b|\bfailed to open libibverbs\b|\b(?:Syntax|Future|PendingDeprecation|Resource)Warning: |\bslow_operation_alarm\b|\bvery slow compile\b|\bnot a git repository\b|\bsetting \w+ to \S+$|\bno (?:access to tty|job control in this shell)\b|^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
   ]
     .map(({ source }) => source)
     .join('|'),

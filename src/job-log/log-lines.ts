@@ -223,9 +223,9 @@ function lineOf(raw: string, number: number, collectors: Collectors): Line {
 
 /** `: I tensorflow/`, `[2026-02-11 20:08:00,117 I 4121 4121]`: a letter behind a time. */
 const LETTER = /^(?:\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,18}:? |(?=[IEF] tensorflow\/))([IEFC]) /;
-/** TensorFlow and PyTorch write so as they start, on every machine. */
+/** TensorFlow and PyTorch write so as they start or try kernels out, on every machine. */
 const STARTING =
-  /\[c10d\] The (?:\w{1,8} socket cannot be initialized|IPv6 network addresses)|\bUnable to register cu\w+ factory\b|\bcomputation_placer\b|\bis not a failure\b|\b(?:dynamic|TensorRT) librar(?:y|ies)\b.{0,40}\blibnvinfer|\bTF-TRT\b/;
+  /\[c10d\] The (?:\w{1,8} socket cannot be initialized|IPv6 network addresses)|\bUnable to register cu\w+ factory\b|\bcomputation_placer\b|\bis not a failure\b|\b(?:dynamic|TensorRT) librar(?:y|ies)\b.{0,40}\blibnvinfer|\bTF-TRT\b|\b_inductor\/select_algorithm\.py:\d/;
 /** PyTorch's store only warns of what keeps it from its peer; it tries IPv6 where there may be none. */
 const STORE_FAILED =
   /\[c10d\] The (?!IPv6 ).{0,400}(?:\(gai error: |\(errno: (?:101|110|111|113)\b)/;
