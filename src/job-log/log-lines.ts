@@ -153,8 +153,6 @@ function ncclIn(text: string) {
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
 /** What docker compose, an exception group and a table put before a line; no row of a table of nvidia-smi. */
 const PIPE = /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)/;
-/** Slurm's container plugin shows the log of enroot so, with what hooks and tools of its own wrote. */
-const PYXIS = /^((?:\d{1,6}: )?)(?:slurmstepd: error: )?pyxis: {2,}(?=\S)/;
 /** A value of an error file that spans lines: `    "message": "ValueError: …",`. */
 const MEMBER = /^\s{0,40}"(?:message|msg|error|err|exception|reason|detail)"\s?: ?"(?=\S)/;
 /** Who collects the lines of another program notes them, errors as well: `[INFO ] W-9000 MODEL_LOG - ValueError: …`. */
@@ -195,7 +193,6 @@ function lineOf(raw: string, number: number, collectors: Collectors): Line {
   const plain = raw.includes('\u001B') ? raw.replaceAll(COLOUR, '') : raw;
   const { at, said } = stamped(plain);
   let text = said.replace(JOURNAL, '').replace(SERVICE, '').replace(PIPE, '').replace(MEMBER, '');
-  text = text.replace(PYXIS, '$1');
   const [actor = ''] = ACTOR.exec(text) ?? [];
   text = text.slice(actor.length).replace(TAGGED, '').replace(UVICORN, '');
   const global = GLOBAL_RANK.exec(text);
