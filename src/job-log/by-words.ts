@@ -76,9 +76,9 @@ const KINDS: readonly Kind[] = [
     'fix_configuration',
     'Compare driver, CUDA, libraries and compiler of the image with what this GPU and this program want.',
     /\bno (?:[\w-]+ ){0,2}(?:gpus?|cuda|cuda-capable|nvidia driver|cuda driver|accelerators?|xpus?|hcas?|devices?|platforms?)\b.{0,40}\b(?:detected|found|available|visible|present)\b/,
-    /\bno registered\b.{0,40}\b(?:gpu|cuda|hip|rocm|opencl|platform)|\benough gpus\b|\b(?:detected|available|this) hardware\b|\bdriver (?:is )?not loaded\b|\bdriver does(?: not|n't) support\b|\bnot compatible\b.{0,40}\bversion|\bincompatible device\b/,
+    /(?<![-.\w])(?:vulkan|optix\w*|egl|opengl|glx)\b(?![-.]\w)|\bno registered\b.{0,40}\b(?:gpu|cuda|hip|rocm|opencl|platform)|\benough gpus\b|\b(?:detected|available|this) hardware\b|\bdriver (?:is )?not loaded\b|\bdriver does(?: not|n't) support\b|\bnot compatible\b.{0,40}\bversion|\bincompatible device\b/,
     /\b(?:gpus?|cuda|accelerators?)\b.{0,30}\bnot (?:available|detected|found|visible|accessible|usable)\b/,
-    /\b(?:could not|couldn't|cannot|did not|failed to|unable to) (?:find|detect|see|access|load|locate|select|use|open|initiali[sz]e)\b.{0,30}\b(?:gpus?|cuda|nvidia|cudnn|nccl|tensorrt|accelerators?)\b/,
+    /\b(?:could not|couldn't|cannot|did not|failed to|unable to|not able to) (?:find|detect|see|access|load|locate|select|use|open|initiali[sz]e)\b.{0,30}\b(?:gpus?|cuda|nvidia|cudnn|nccl|tensorrt|accelerators?)\b/,
     /\brequires? (?:an? )?(?:(?:nvidia|cuda)[ -](?:capable )?)?(?:gpus?|cuda)(?: devices?| support)?(?:\W*$|[.;] )/,
     /\b(?:cuda|nvidia|gpu|graphics|display) driver\b|\bdriver version\b.{0,60}\b(?:insufficient|mismatch\w*|old|requir\w+|support\w*|incompatible|found)\b|\bcuda setup\b|\b(?:cuda )?toolkit\b/,
     /\bcompute[ _-]capabilit|\bsm_?\d\d\b|\bcompute_\d\d\b|\b(?:volta|turing|ampere|ada|hopper|blackwell)\b.{0,20}\bgpus?\b|\bonly supports? .{0,30}\bgpus?\b|\bdoesn't support bf16\b/,
@@ -120,7 +120,7 @@ const KINDS: readonly Kind[] = [
 /** Exceptions whose class says it, whatever they are of. */
 const CLASSES: readonly (readonly [RegExp, Blame])[] = [
   [
-    /^(?:New|Client|Server|API)?Connect(?:ion|or)?(?:Timeout)?Error$|^(?:Connect|Read)Timeout(?:Error)?$|^RemoteDisconnected$|^ServerDisconnectedError$|^MaxRetryError$|^ProtocolError$|^SSL(?:EOF)?Error$|^gaierror$|^URLError$|^CommError$|^IncompleteRead/,
+    /^(?:New|Client|Server|API)?Connect(?:ion|or)?(?:Timeout)?Error$|^(?:Connect|Read)Timeout(?:Error)?$|^RemoteDisconnected$|^ServerDisconnectedError$|^MaxRetryError$|^ProtocolError$|^SSL(?:EOF)?Error$|^gaierror$|^URLError$|^CommError$|^UCXError$|^IncompleteRead/,
     'fabric',
   ],
   [
@@ -182,8 +182,8 @@ const OF_MACHINE = new RegExp(
 /** Whether a line's own words tell of a machine; a network that does not answer is none. */
 export const tellsOfMachine = (text: string): boolean => OF_MACHINE.test(text);
 
-/** Of a signal that programs make themselves. */
-const CRASHED = /\bsig(?:segv|fpe)\b|\bsegmentation fault\b|\bsignal \(?11\b/i;
+/** Of a signal that programs make themselves, and of numbers that are none. */
+const CRASHED = /\bnans?(?:\(s\))?\b|\bsig(?:segv|fpe)\b|\bsegmentation fault\b|\bsignal \(?11\b/i;
 
 /** So few words tell nothing. */
 const SAYS_SOMETHING = /\b(?:(?:[a-z]{2,40}|a)\W{1,8}){4}[a-z]{2}/i;

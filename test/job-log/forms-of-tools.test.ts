@@ -302,3 +302,18 @@ test.each([
     { id: 'exception', layer: 'application', line: 4 },
   ]);
 });
+
+test.each([
+  ['ucp._libs.exceptions.UCXError: Endpoint timeout', 'fabric'],
+  ['RuntimeError: this build is not able to use the GPU; skip the test', 'configuration'],
+  ['ERROR: no surface, see whether Vulkan is there', 'configuration'],
+  [' NaN(s) in the output of this step.', 'application'],
+  ['queue all.q: job 411 exceeds job hard limit "h_rt" of queue', 'configuration'],
+])('of programs that no table knows: %s: %s', (line, layer) => {
+  expect(causes('step 7', line)[0]).toMatchObject({ layer, line: 2 });
+});
+
+test('a process that says where it gave up says in the next line why', () => {
+  const head = 'HPL ERROR from process # 0, on line 419 of function HPL_pdinfo:';
+  expect(causes(head, '>>> Need 8 processes for these tests <<<')[0]?.line).toBe(2);
+});
