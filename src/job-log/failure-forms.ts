@@ -85,7 +85,7 @@ const COMPLAINS = new RegExp(
   [
     /\b(?:exceed(?:s|ed|ing)|refused|denied|rejected|unreachable|evicted|preempted|drained|expired|lost|crashed|corrupt(?:ed)?|unhealthy)\b/,
     /\b(?:out of|not enough|insufficient|no more|low on|no free) (?:\w+ ){0,2}(?:memory|space|disk|resources?|capacity|devices?|slots?|storage)\b/,
-    /\b(?:not|no|never|none|neither) (?:\w+ ){0,3}(?:allowed|permitted|supported|available|found|detected|reachable|exist|usable|visible|accessible|recogni[sz]ed|installed|configured)\b/,
+    /\b(?:not|no|never|none|neither) (?:\w+ ){0,3}(?:allowed|permitted|supported|available|found|detected|reachable|exist|usable|visible|accessible|recogni[sz]ed|installed|configured|linked)\b/,
     /\b(?:does not|doesn't|do not|did not|didn't) (?:exist|match|support|fit|have|respond|answer|converge|work)\b/,
     /\b(?:incompatible|mismatch(?:ed)?|invalid|illegal|undefined|unknown|missing|bad|unsupported|wrong|duplicate) (?:\w+ ){0,3}(?:\w+)\b/,
     /\bnan(?:s|\(s\)) (?:in|at|were|are|detected|found|encountered)\b/,
