@@ -31,6 +31,7 @@ const KINDS: readonly Kind[] = [
     'fix_configuration',
     IMAGE_ADVICE,
     /\b(?:insufficient|out of|increase|raise|enough) (?:\w+ ){0,2}shared memory\b|\bshared memory (?:limit|segment|\(shm\))|\/dev\/shm\b/,
+    /\blibrary is not linked\b|\bfailed to get (?:the |local )?ip\b/,
   ),
   kind(
     'application',
@@ -91,7 +92,7 @@ const KINDS: readonly Kind[] = [
     'fix_configuration',
     IMAGE_ADVICE,
     /\b(?:pip3?|conda|apt(?:-get)?|mamba) install\b|\bnot installed\b|\bto be installed\b|\b(?:please|must|needs? to|have to) (?:be )?install/,
-    /\blibrary is not linked\b|\bfailed to get (?:the |local )?ip\b|\b(?:library|libraries|package|binary|executable|command|dependency|plugin|backend)\b.{0,60}\b(?:not found|missing|cannot be (?:found|loaded)|could not be (?:found|loaded)|not available)\b/,
+    /\b(?:library|libraries|package|binary|executable|command|dependency|plugin|backend)\b.{0,60}\b(?:not found|missing|cannot be (?:found|loaded)|could not be (?:found|loaded)|not available)\b/,
     /\b(?:could not|couldn't|cannot|can't|failed to|unable to) (?:find|locate|load|open|import|dlopen)\b.{0,30}\b(?:librar|package|module|executable|binary|\S+\.so\b)/,
     /\benvironment variable\b|\bLD_LIBRARY_PATH\b|\bulimit\b|\bnot permitted\b|\bread-only (?:file|mount|volume)|\bdubious ownership\b|\byour shell\b|\bmodule\(s\)|\bno such (?:file|device)\b/,
     /\b(?:invalid|no|missing|expired|bad|wrong|locate|find|load|incorrect|refresh) (?:\w+ )?credentials?\b|\bcredentials? (?:not|are|is|were|have|has|expired)\b|\bapi[ _-]key\b|\bnot logged in\b/,
@@ -120,7 +121,7 @@ const KINDS: readonly Kind[] = [
 /** Exceptions whose class says it, whatever they are of. */
 const CLASSES: readonly (readonly [RegExp, Blame])[] = [
   [
-    /^(?:New|Client|Server|API)?Connect(?:ion|or)?(?:Timeout)?Error$|^(?:Connect|Read)Timeout(?:Error)?$|^RemoteDisconnected$|^ServerDisconnectedError$|^MaxRetryError$|^ProtocolError$|^SSL(?:EOF)?Error$|^gaierror$|^URLError$|^CommError$|^UCXError$|^IncompleteRead/,
+    /^(?:New|Client|Server|API)?Connect(?:ion|or)?(?:Timeout)?Error$|^(?:Connect|Read)Timeout(?:Error)?$|^RemoteDisconnected$|^ServerDisconnectedError$|^MaxRetryError$|^ProtocolError$|^SSL(?:EOF)?Error$|^gaierror$|^URLError$|^CommError$|^IncompleteRead/,
     'fabric',
   ],
   [
@@ -131,6 +132,7 @@ const CLASSES: readonly (readonly [RegExp, Blame])[] = [
     /^(?:Import|ModuleNotFound|FileNotFound|Permission|NotADirectory)Error$|^(?:Forbidden|Unauthorized|Unauthenticated|AccessDenied|PermissionDenied|Credential|Authentication|Authorization)\w*$/,
     'configuration',
   ],
+  [/^UCXError$/, 'fabric'],
 ];
 
 const ofLayer = (layer: Blame) => KINDS.find(one => one.layer === layer);
