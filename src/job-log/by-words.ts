@@ -31,6 +31,7 @@ const KINDS: readonly Kind[] = [
     'fix_configuration',
     IMAGE_ADVICE,
     /\b(?:insufficient|out of|increase|raise|enough) (?:\w+ ){0,2}shared memory\b|\bshared memory (?:limit|segment|\(shm\))|\/dev\/shm\b/,
+    /\blibrary is not linked\b|\bfailed to get (?:the |local )?ip\b/,
   ),
   kind(
     'application',
@@ -77,9 +78,9 @@ const KINDS: readonly Kind[] = [
     'fix_configuration',
     'Compare driver, CUDA, libraries and compiler of the image with what this GPU and this program want.',
     /\bno (?:[\w-]+ ){0,2}(?:gpus?|cuda|cuda-capable|nvidia driver|cuda driver|accelerators?|xpus?|hcas?|devices?|platforms?)\b.{0,40}\b(?:detected|found|available|visible|present)\b/,
-    /\bno registered\b.{0,40}\b(?:gpu|cuda|hip|rocm|opencl|platform)|\benough gpus\b|\b(?:detected|available|this) hardware\b|\bdriver (?:is )?not loaded\b|\bdriver does(?: not|n't) support\b|\bnot compatible\b.{0,40}\bversion|\bincompatible device\b/,
+    /(?<![-.\w])(?:vulkan|optix\w*|egl|opengl|glx)\b(?![-.]\w)|\bno registered\b.{0,40}\b(?:gpu|cuda|hip|rocm|opencl|platform)|\benough gpus\b|\b(?:detected|available|this) hardware\b|\bdriver (?:is )?not loaded\b|\bdriver does(?: not|n't) support\b|\bnot compatible\b.{0,40}\bversion|\bincompatible device\b/,
     /\b(?:gpus?|cuda|accelerators?)\b.{0,30}\bnot (?:available|detected|found|visible|accessible|usable)\b/,
-    /\b(?:could not|couldn't|cannot|did not|failed to|unable to) (?:find|detect|see|access|load|locate|select|use|open|initiali[sz]e)\b.{0,30}\b(?:gpus?|cuda|nvidia|cudnn|nccl|tensorrt|accelerators?)\b/,
+    /\b(?:could not|couldn't|cannot|did not|failed to|unable to|not able to) (?:find|detect|see|access|load|locate|select|use|open|initiali[sz]e)\b.{0,30}\b(?:gpus?|cuda|nvidia|cudnn|nccl|tensorrt|accelerators?)\b/,
     /\brequires? (?:an? )?(?:(?:nvidia|cuda)[ -](?:capable )?)?(?:gpus?|cuda)(?: devices?| support)?(?:\W*$|[.;] )/,
     /\bis_available\(\) (?:should|must|is|was|returned?)\b|\bgpus? (?:is|are) (?:required|needed)\b|\b(?:cuda|gpus?|[hnx]pu|tpu)\b(?: devices?)? (?:is|are) (?:un|not )available\b|\brequires? (?:an? )?(?:sm\d\w{0,4}|blackwell|hopper|ampere|ada)\b/,
     /\bno (?:[\w-]+ )?(?:gpus?|cuda)\W*$|\bno (?:gpus?|devices?) supporting cuda\b|\bdriver (?:is )?too old\b|(?:\b|_)incompatible[_ ]driver\b|\bdriver requires an update\b/,
@@ -146,6 +147,7 @@ const CLASSES: readonly (readonly [RegExp, Blame])[] = [
     /^(?:Import|ModuleNotFound|FileNotFound|Permission|NotADirectory)Error$|^(?:Forbidden|Unauthorized|Unauthenticated|AccessDenied|PermissionDenied|Credential|Authentication|Authorization)\w*$|^(?:Partial|No|Invalid|Expired)Credentials?\w*$|^(?:Profile|Config)NotFound$|^(?:Conda|LibMamba|Unsatisfiable|NoWritableEnv|EnvironmentLocation|ResolvePackage|PackagesNotFound)\w*$/,
     'configuration',
   ],
+  [/^UCXError$/, 'fabric'],
 ];
 
 const ofLayer = (layer: Blame) => KINDS.find(one => one.layer === layer);
@@ -200,8 +202,8 @@ const OF_MACHINE = new RegExp(
 /** Whether a line's own words tell of a machine; a network that does not answer is none. */
 export const tellsOfMachine = (text: string): boolean => OF_MACHINE.test(text);
 
-/** Of a signal that programs make themselves. */
-const CRASHED = /\bsig(?:segv|fpe)\b|\bsegmentation fault\b|\bsignal \(?11\b/i;
+/** Of a signal that programs make themselves, and of numbers that are none. */
+const CRASHED = /\bnans?(?:\(s\))?\b|\bsig(?:segv|fpe)\b|\bsegmentation fault\b|\bsignal \(?11\b/i;
 
 /** So few words tell nothing. */
 const SAYS_SOMETHING = /\b(?:(?:[a-z]{2,40}|a)\W{1,8}){4}[a-z]{2}/i;

@@ -106,6 +106,7 @@ const COMPLAINS = new RegExp(
     /\b(?:not|no|never|none|neither) (?:\w+ ){0,3}(?:allowed|permitted|supported|available|found|detected|reachable|exist|usable|visible|accessible|write?able|readable|executable|mounted|recogni[sz]ed|installed|configured)\b/,
     /\b(?:does not|doesn't|do not|did not|didn't) (?:exist|match|support|fit|have|respond|answer|converge|work)\b/,
     /\b(?:incompatible|mismatch(?:ed)?|invalid|illegal|undefined|unknown|missing|bad|unsupported|wrong|duplicate) (?:\w+ ){0,3}(?:\w+)\b/,
+    /\bnot linked\b|\bnan(?:s|\(s\)) (?:in|at|were|are|detected|found|encountered)\b/,
     /\b(?:unable to|failed to|could not|cannot|can't) (?:connect|reach|contact)\b/,
     /\b(?:fault|panic|overflow|deadlock|walltime|time ?limit|quota)\b/,
   ]

@@ -13,7 +13,7 @@ const HARMLESS = new RegExp(
     /\bcannot (?:enable|set) socket (?:busy poll|to SO_|SO_|TCP_)|\bwill not write a timeline\b|\b(?:ignoring|(?:is|are|was|were|be|been|exceptions?|errors?) (?:safely )?ignored|ignored? (?:this|the|it|in|for)\b|safely ignored?)\b|\(ignored\)|: ignored\.?$/,
     /\bfalling back\b|\bfall(?:s|ed)? ?back (?:to|on)\b|\bfell back\b|\busing (?:a |the )?fallback\b/,
     /\bleaked \w+|\b(?:is|are|was|now|already|while|during|on|at|server|process(?:es)?) (?:\w+ )?shut(?:ting)? ?down\b|^(?:\W|\w+: )*shutting down\b|\bshut ?down (?:complete|requested)|\bclean shutdown\b|\bgraceful(?:ly)?\b(?! (?:\w+ )?(?:fail|timed|timeout))/,
-    /\bat ?exit\b(?!\w)|\b(?:during|while|in|on|at) clean(?:ing)? ?-?up\b|\bcleaning up\b|\bclean ?up (?:of|failed|error)\b|\b(?:to|objects to) clean ?up\b/,
+    /\bgot async \w{0,8} ?event ?: (?:client reregist|port active|path mig|[\w ]{2,12} change)|\bno more nodes exist\b|\bat ?exit\b(?!\w)|\b(?:during|while|in|on|at) clean(?:ing)? ?-?up\b|\bcleaning up\b|\bclean ?up (?:of|failed|error)\b|\b(?:to|objects to) clean ?up\b/,
     /\b(?:been|being|while|before|during) destroy(?:ed|ing)\b|\bdestroy_process_group\b/,
     /\b(?:no|without|0) errors?(?= (?:found|occurred|detected|reported|were|was|in)\b|\W*$|[.,;)])|\berrors?\s*[:=]\s*0\b/,
     /error(?: rate)?\s?[:=]\s?[-+]?\d{0,9}\.\d{1,20}(?:e[-+]?\d{1,4})?%?(?![\w.])/,

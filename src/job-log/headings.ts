@@ -46,8 +46,7 @@ const SIGNAL = /^\S{0,80}\s?Signal: \w/;
  * `EngineCore failed to start.` above a traceback, a panic of Rust and an exception above a text that is known
  * only head what they tell.
  */
-export function headed(meaning: Meaning | undefined, line: Line, next: Next): Meaning | undefined {
-  if (!meaning) return undefined;
+export function headed(meaning: Meaning, line: Line, next: Next): Meaning {
   const said = withoutMessage(meaning, line, next);
   const isHead =
     (said !== undefined && meaningOf(said)?.role === 'cause') ||

@@ -126,11 +126,11 @@ function foundIn(lines: readonly Line[]) {
     if (!read) return;
     const { isFrame, said: words, exception, ends, chain, during } = read;
     const next = () => lines.slice(index + 1, index + 1 + BELOW_LINES);
-    const mayMean = mayFail || exception !== undefined;
-    const own = mayMean ? meaningOfLine({ ...line, text: words }, exception, next) : undefined;
-    const meaning = headed(own, line, next);
-    const number = index + (meaning && saysBelow(meaning, line, next) ? 2 : 1);
-    const place: Place = { at, line: number, ordinary, stream, rank, gpu };
+    const mayMean = mayFail || exception;
+    const own = mayMean && meaningOfLine({ ...line, text: words }, exception, next);
+    const meaning = own ? headed(own, line, next) : undefined;
+    const below = meaning && saysBelow(meaning, line, next) ? 1 : 0;
+    const place: Place = { at, line: index + 1 + below, ordinary, stream, rank, gpu };
     if (startsAnew(text)) restarts.push(place);
     if (!meaning) {
       if (line.text.trim() === '') return;
@@ -144,9 +144,8 @@ function foundIn(lines: readonly Line[]) {
       ) {
         failures.push(failureOf(words, place));
       }
-      if (line.redrawn) return;
-      ordinary += 1;
-      if (lastLines.push(place) > LAST_WORDS_LINES) lastLines.shift();
+      if (!line.redrawn) ordinary += 1;
+      if (!line.redrawn && lastLines.push(place) > LAST_WORDS_LINES) lastLines.shift();
       return;
     }
     if (meaning.role === 'consequence') for (const one of lastLines) beforeOthers.add(one);
@@ -161,18 +160,21 @@ function foundIn(lines: readonly Line[]) {
       summed: report && true,
     });
   });
-  const isSilent =
-    occurrences.every(
-      ({ meaning, text }) =>
-        meaning.role === 'report' || (meaning.id === 'crash' && passesOn(text)),
-    ) && failures.every(({ text }) => passesOn(text));
-  const givenUp = isSilent ? lastWords(lines, lastLines) : quitting(lines, [...beforeOthers]);
+  const givenUp = isSilent(occurrences, failures)
+    ? lastWords(lines, lastLines)
+    : quitting(lines, [...beforeOthers]);
   const found: Found = {
     ...{ occurrences: bounded(occurrences), givenUp, restarts },
     failures: withoutMet(failures, lines),
   };
   return { found, ordinary, progress };
 }
+
+/** Whether nothing tells why, and its last words have to. */
+const isSilent = (occurrences: readonly Occurrence[], failures: readonly Occurrence[]): boolean =>
+  occurrences.every(
+    ({ meaning, text }) => meaning.role === 'report' || (meaning.id === 'crash' && passesOn(text)),
+  ) && failures.every(({ text }) => passesOn(text));
 
 /** NCCL warns of much that it does without: its processes have met all the same. */
 const OF_NCCL = /\bNCCL WARN\b/;

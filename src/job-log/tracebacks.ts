@@ -8,6 +8,8 @@ const FRAME = /^(?:\s|[│╭╰]|frame #|Exception raised from|\+ ?-|\| )/;
 const RAISE = /^\s*raise \w[\w.]{0,80}(?:\(|$| from )/;
 /** A logger that begins its lines with a blank writes no frames. */
 const LEVELLED = /^\s[\d[][^"]{0,80}\b(?:ERROR|CRITICAL|FATAL)\b/;
+/** Fortran begins what it prints with one blank. */
+const FORTRAN = /^ [A-Za-z*][^"]{0,400}$/;
 const PYTHON_FRAME = /^\s+File "[^"]{1,400}", line \d/;
 /** What a traceback ends with: the class of the exception, whatever its name; TensorFlow names the node of a graph. */
 const RAISED = /^(?!Node: ')(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?::(?: |$)|$)/;
@@ -64,7 +66,12 @@ export class Tracebacks {
     }
     const text = this.#dedented(stream, whole);
     const isCode = RAISE.test(text);
-    const isFrame = isCode || (FRAME.test(text) && !WHAT.test(text) && !LEVELLED.test(text));
+    const isFrame =
+      isCode ||
+      (FRAME.test(text) &&
+        !WHAT.test(text) &&
+        !LEVELLED.test(text) &&
+        (this.#open.has(stream) || !FORTRAN.test(text)));
     if (isFrame && PYTHON_FRAME.test(text) && !this.#open.has(stream)) this.#open.set(stream, 0);
     if (isFrame && (this.#open.has(stream) || isCode)) return undefined;
     if (CHAINED.test(text)) {

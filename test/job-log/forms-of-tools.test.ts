@@ -302,3 +302,32 @@ test.each([
     { id: 'exception', layer: 'application', line: 4 },
   ]);
 });
+
+test.each([
+  ['ucp._libs.exceptions.UCXError: Endpoint timeout', 'fabric'],
+  ['RuntimeError: this build is not able to use the GPU; skip the test', 'configuration'],
+  ['ERROR: no surface, see whether Vulkan is there', 'configuration'],
+  [' NaN(s) in the output of this step.', 'application'],
+  ['queue all.q: job 411 exceeds job hard limit "h_rt" of queue', 'configuration'],
+])('of programs that no table knows: %s: %s', (line, layer) => {
+  expect(causes('step 7', line)[0]).toMatchObject({ layer, line: 2 });
+});
+
+test('a process that says where it gave up says in the next line why', () => {
+  const head = 'HPL ERROR from process # 0, on line 419 of function HPL_pdinfo:';
+  expect(causes(head, '>>> Need 8 processes for these tests <<<')[0]?.line).toBe(2);
+});
+
+test.each(['client reregistration', 'LID change', 'port active'])(
+  'an event of an adapter that ends nothing: %s',
+  event => {
+    const by = 'n:1:1 [0] net_ib.cc:94 NCCL WARN NET/IB : mlx5_2:1 Got async event : ';
+    expect(causes('step 7', `${by}${event}`)).toEqual([]);
+    expect(causes('step 7', `${by}port error`)).toMatchObject([{ layer: 'fabric', line: 2 }]);
+  },
+);
+
+test('a library that is not linked is of the image', () => {
+  const line = 'MPIDI_CRAY_init: GPU_SUPPORT_ENABLED is requested, but GTL library is not linked';
+  expect(causes('step 7', line)).toMatchObject([{ layer: 'configuration', line: 2 }]);
+});
