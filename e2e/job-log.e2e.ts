@@ -280,6 +280,107 @@ describe('the driver of GPU Operator whose build fails', () => {
   });
 });
 
+describe('parts of the GPU stack that wait', () => {
+  const WAITS = { command: ['node', '-e', 'setInterval(()=>{},1e6)'] };
+  /** As Network Operator's init container prints it where a module of storage holds the driver that is loaded. */
+  const HELD =
+    'ERROR storage-over-RDMA module blocking MOFED driver reload {"dependents": "nvme_rdma"}';
+  const FAILS = { command: ['node', '-e', `console.log('${HELD}');process.exitCode=1`] };
+  /** In a namespace of a platform, which shows whose it is. */
+  const partOf = (name: string, init: object, spec: object = {}) => {
+    const { metadata, spec: plain } = podOf(`${name}-e2e`, 'node-b', [], 0);
+    const { restartPolicy: _, containers, ...rest } = plain;
+    const [main] = containers;
+    return {
+      ...{ apiVersion: 'v1', kind: 'Pod' },
+      metadata: { ...metadata, namespace: NAMESPACE, labels: { app: name } },
+      spec: {
+        ...{ ...rest, ...spec, containers: [{ ...main, ...WAITS, name: 'main' }] },
+        initContainers: [{ ...main, ...init }],
+      },
+    };
+  };
+  const CLASS = {
+    ...{ apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', metadata: { name: 'nvidia-e2e' } },
+    handler: 'nvidia-cdi', // The runtime of this cluster has one called nvidia.
+  };
+  const stuck = async () => {
+    const { findings } = z
+      .looseObject({ findings: z.array(z.looseObject({ id: z.string() })) })
+      .parse(await answer('node-b', 'triage_gpu_node'));
+    return findings.find(({ id }) => id === 'gpu-stack-stuck');
+  };
+  beforeAll(async () => {
+    await kubectl(['create', 'namespace', NAMESPACE]);
+    await made(CLASS);
+    await made(
+      partOf(
+        'nvidia-device-plugin-daemonset',
+        { name: 'toolkit-validation' },
+        {
+          runtimeClassName: CLASS.metadata.name,
+        },
+      ),
+    );
+    await made(
+      partOf('nvidia-container-toolkit-daemonset', { ...WAITS, name: 'driver-validation' }),
+    );
+    await made(partOf('nvidia-driver-daemonset', { ...WAITS, name: 'mofed-validation' }));
+    await made(
+      partOf('mofed-ubuntu22.04-6d9c8b9f7c', { ...FAILS, name: 'network-operator-init-container' }),
+    );
+    const mofed = ['get', 'pods', '-n', NAMESPACE, '-l', 'app=mofed-ubuntu22.04-6d9c8b9f7c'];
+    const status = '.items[0].status.initContainerStatuses[0]';
+    await shown(mofed, `{${status}.state.waiting.reason}`, /^CrashLoopBackOff$/);
+    const driver = ['get', 'pods', '-n', NAMESPACE, '-l', 'app=nvidia-driver-daemonset'];
+    await shown(driver, `{${status}.state.running.startedAt}`, /./);
+  });
+  afterAll(async () => {
+    await kubectl(['delete', 'pod', '-n', NAMESPACE, '--all', '--force', '--wait']);
+    await kubectl(['delete', 'namespace', NAMESPACE]);
+    await kubectl(['delete', 'runtimeclass', CLASS.metadata.name]);
+  });
+
+  test('are told by the network’s driver, for which they wait in the end', async () => {
+    expect(await stuck()).toMatchObject({
+      title:
+        'The network operator of the node is stuck: the network’s driver that is loaded is in use and cannot be replaced',
+      // Without the driver behind it pods get no GPU.
+      ...{ severity: 'warning', confidence: 'high' },
+      evidence: expect.arrayContaining([
+        expect.objectContaining({ what: `its log says: "${HELD}"` }),
+        expect.objectContaining({
+          what: expect.stringMatching(/^wait behind it: driver, container toolkit/),
+        }),
+      ]),
+    });
+  });
+
+  test('one of which nothing begins is told by the words of the runtime', async () => {
+    const others = [
+      'nvidia-container-toolkit-daemonset',
+      'nvidia-driver-daemonset',
+      'mofed-ubuntu22.04-6d9c8b9f7c',
+    ];
+    const names = others.map(name => `${name}-e2e`);
+    await kubectl(['delete', 'pod', '-n', NAMESPACE, ...names, '--force', '--wait']);
+    await expect
+      .poll(async () => (await stuck())?.['title'], { timeout: 240_000, interval: 5_000 })
+      .toBe('The device plugin of the node is stuck: the container runtime has no handler nvidia');
+    expect(await stuck()).toMatchObject({
+      ...{ severity: 'warning', confidence: 'high' },
+      evidence: expect.arrayContaining([
+        expect.objectContaining({
+          what: expect.stringMatching(
+            /^event FailedCreatePodSandBox: .*no runtime for "nvidia-cdi" is configured/,
+          ),
+          source: 'events of the pod',
+        }),
+      ]),
+    });
+  }, 300_000);
+});
+
 test('a bare pod of anybody that calls itself the driver is a claim, and its log is not read', async () => {
   const { spec, ...pod } = podOf(DRIVER, 'node-b', FAILED_BUILD, 1);
   const { restartPolicy: _, ...restarting } = spec;

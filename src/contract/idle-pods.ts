@@ -53,8 +53,15 @@ export function mayBeIdle(pod: ClusterPod, readAt: string | undefined): IdlePod 
 /** What the kubelet writes as it gets on with a pod: pkg/kubelet/events/event.go. */
 const GETS_ON = /^(?:Pulling|Pulled|Created|Started)$/;
 
+/**
+ * What it writes of what it then tries again. Other warnings stand in the way of nothing: no DNS of the
+ * cluster (MissingClusterDNS), a pull secret that is not there (FailedToRetrieveImagePullSecret).
+ */
+const REFUSES = /^(?:Failed(?!ToRetrieveImagePullSecret)|NetworkNotReady$)/;
+
 /** The newest refusal, unless the pod has got on since. Newest first. */
 function refusalIn(events: readonly ClusterEvent[]): ClusterEvent | undefined {
-  const last = events.find(({ type, reason }) => type === 'Warning' || GETS_ON.test(reason));
-  return last?.type === 'Warning' ? last : undefined;
+  const isRefusal = ({ type, reason }: ClusterEvent) => type === 'Warning' && REFUSES.test(reason);
+  const last = events.find(event => isRefusal(event) || GETS_ON.test(event.reason));
+  return last && isRefusal(last) ? last : undefined;
 }

@@ -63,6 +63,15 @@ describe('a pod of the stack of which nothing begins', () => {
       true,
     ],
     [
+      'it is warned of what stands in its way nowhere',
+      300,
+      [
+        event('MissingClusterDNS', 'kubelet does not have ClusterDNS IP configured'),
+        event('FailedToRetrieveImagePullSecret', 'Unable to retrieve some image pull secrets'),
+      ],
+      false,
+    ],
+    [
       'others write of it after its refusal',
       300,
       [event('Scheduled', 'Successfully assigned', 1, 'Normal'), NO_HANDLER],
@@ -182,7 +191,11 @@ describe('a pod of the stack of which nothing begins', () => {
       'Error: nvidia-container-cli: initialization error: nvml error',
       'NVIDIA’s runtime cannot give it a GPU',
     ],
-    ['Unheard', 'of by us', 'container main has not begun for 5 min, Unheard, of by us'],
+    [
+      'FailedUnheard',
+      'of by us',
+      'container main has not begun for 5 min, FailedUnheard, of by us',
+    ],
   ])('%s: %s', (reason, message, is) => {
     expect(stackOf([idle(300, [event(reason, message)])])[0]?.title).toBe(
       `The device plugin of the node is stuck: ${is}`,
