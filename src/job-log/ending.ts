@@ -117,7 +117,7 @@ function passed(before: Occurrence, after: Moment, progress: ProgressCount): boo
 
 /** What a process says after its peers have gone, and what it may also say by itself. */
 const FOLLOWS =
-  /^(?:exception|crash|library|dataloader|killed|unreachable|nccl-unhandled-cuda|nccl-internal|cuda-(?:3|7\d\d|999|unknown))$/;
+  /^(?:exception|crash|library|dataloader|killed|unreachable|container-start|nccl-unhandled-cuda|nccl-internal|cuda-(?:3|7\d\d|999|unknown))$/;
 
 /** PyTorch's exception around an error of NCCL or of another thread: the reason stands behind it. */
 const PASSES_ON =
@@ -129,6 +129,11 @@ const STARTS_REASON = /\bnvidia-container-cli: \w/;
 const onlyStarts = ({ meaning, text }: Occurrence): boolean =>
   STARTS.test(meaning.id) && !STARTS_REASON.test(text);
 export const REASON_WITHIN_LINES = 10;
+/** It says which and not why. */
+const STARTS_BARE =
+  /\b(?:couldn't|could not|failed to) (?:start|create|import|launch|run) (?:the )?(?:docker |oci )?(?:container|image)(?: filesystem)?(?: for image)?(?:: \S{1,200})?\W*$|\bcontainer start failed with error code: \d{1,3}\W*$/i;
+export const isBareStart = ({ meaning, text }: Occurrence): boolean =>
+  STARTS.test(meaning.id) && STARTS_BARE.test(text);
 
 /**
  * A cause that comes after a consequence is mostly one itself: the end of a program is noisy. What
@@ -242,11 +247,13 @@ export function withoutWeak(
 ): readonly Occurrence[] {
   const gpuLine = occurrences.findLast(({ meaning }) => isOfGpu(meaning))?.line ?? 0;
   const hasOther = occurrences.some(
-    ({ meaning, weak }) => meaning.role === 'cause' && weak !== 'tool',
+    one => one.meaning.role === 'cause' && one.weak !== 'tool' && !isBareStart(one),
   );
   const hasConsequence = occurrences.some(({ meaning }) => meaning.role === 'consequence');
   const hasReport = occurrences.some(({ meaning }) => meaning.id === 'launcher-report');
-  const strong = occurrences.filter(one => one.meaning.role === 'cause' && !one.weak);
+  const strong = occurrences.filter(
+    one => one.meaning.role === 'cause' && !one.weak && !isBareStart(one),
+  );
   const killedLine = occurrences.findLast(({ meaning }) => meaning.id === 'killed')?.line ?? 0;
   const isNoted = ({ meaning: { id }, line, text }: Occurrence): boolean =>
     OFTEN_NOTED.test(id) &&
@@ -255,7 +262,6 @@ export function withoutWeak(
         one.line > line &&
         !passesOn(one.text) &&
         !STARTS.test(one.meaning.id) &&
-        !(one.meaning.id === 'crash' && passesOn(one.text)) &&
         (one.meaning.id !== 'exception' || NOTED.test(text)),
     );
   return occurrences.map(one => {

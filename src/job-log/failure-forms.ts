@@ -20,8 +20,8 @@ export const MAY_FAIL = new RegExp(
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success|utilizing/,
-    /_err_|truncated|called (?:before|after)|more than once/,
+    /padded|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |unbound|syntax|404|toomany|batch script|unexpected|mpi |binding|down state|utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success/,
+    /_err_|truncated|called (?:before|after)|not_found|more than once/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -45,7 +45,7 @@ const OF_RUNTIME =
 
 /** strerror(3) and gai_strerror(3): a line that ends with one tells what was refused, whatever stands before it. */
 const OF_SYSTEM =
-  /(?:[:(\]>-]|\b(?:failed|returned|error)\b:?) {0,2}(?:no such (?:file or directory|device(?: or address)?|host)|permission denied|operation not permitted|input\/output error|no space left on device|disk quota exceeded|read-only file system|too many open files(?: in system)?|cannot allocate memory|out of memory|resource temporarily unavailable|device or resource busy|exec format error|not a directory|is a directory|bad address|stale file handle|remote i\/o error|transport endpoint is not connected|connection refused|connection timed out|no route to host|network is (?:unreachable|down)|host is down|address already in use|cannot assign requested address|protocol not (?:supported|available)|operation not supported|function not implemented|name or service not known|temporary failure in name resolution|command not found)(?:,? (?:\(\w+\)|\[\w+\]|please try again|retrying\b.*))?[.)\]'"]{0,3}\s*$/i;
+  /(?:[:(\]>-]|\b(?:failed|returned|error)\b:?) {0,2}(?:no such (?:file or directory|device(?: or address)?|host)|permission denied|operation not permitted|input\/output error|no space left on device|disk quota exceeded|read-only file system|too many open files(?: in system)?|cannot allocate memory|out of memory|resource temporarily unavailable|device or resource busy|exec format error|not a directory|is a directory|bad address|stale file handle|remote i\/o error|transport endpoint is not connected|connection refused|connection timed out|no route to host|network is (?:unreachable|down)|host is down|address already in use|cannot assign requested address|protocol not (?:supported|available)|operation not supported|function not implemented|argument list too long|name or service not known|temporary failure in name resolution|command not found|unexpected (?:end of file|eof in archive)|not in gzip format)(?:,? (?:\(\w+\)|\[\w+\]|please try again|retrying\b.*))?[.)\]'"]{0,3}\s*$/i;
 
 /** What checks of C and C++ print: `GGML_ASSERT: `, `CHECK failed`, `Assertion `x' failed`; and who ended by a signal. */
 const CHECKED =
@@ -58,7 +58,7 @@ const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)
 /** It stands alone: what went wrong is said below. */
 export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;
 const HEADING = new RegExp(
-  `^\\W*(?:[A-Z]{2,8} |\\w{1,20} has detected the following )?(?:fatal |internal |last )?error(?: (?:in|from) [^:]{1,80})?:?\\s*(?:\\([^()]{1,60}\\)\\s*)?$|[-=*]{4,} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,}\\s*$|${PANICKED.source}`,
+  `^\\W*(?:[A-Z]{2,8} |\\w{1,20} has detected the following )?(?:fatal |internal |last )?error(?: (?:in|from) [^:]{1,80})?:?\\s*(?:\\([^()]{1,60}\\)\\s*)?$|[-=*]{4,} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,}\\s*$|^CMake Error(?: at [^:]{1,200}:\\d{1,6} \\(\\w{1,60}\\))?:$|${PANICKED.source}`,
   'i',
 );
 /** By its end first: most lines are none. */
@@ -69,12 +69,12 @@ const isHeading = (text: string): boolean =>
   OF_CALLER.test(text) || (ENDS_HEADING.test(text.slice(-4)) && HEADING.test(text));
 /** What follows is quoted, and says itself whether it is an error. */
 export const QUOTES =
-  /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w\W{0,3}\{\s{0,8}$|\berror executing (?:job|process)\b/i;
+  /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w\W{0,3}\{\s{0,8}$|\berror executing (?:job|process)\b|\bprinting (?:\w+ |contents of )?log file\b/i;
 
 /** What only passes on that something failed: the reason stands before it. */
 const PASSED_ON = new RegExp(
   [
-    /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|error compiling|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|allocation \d{1,12} has been revoked)\b/,
+    /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|see previous errors|ld returned 1|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|unspecified error|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal)|allocation \d{1,12} has been revoked)\b/,
     /^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b|\binitialization failed(?:, exiting)?\W*$/,
     // The status alone of a library that said before what went wrong.
     /\bNCCL (?:error in: |error: (?:invalid|internal|unhandled)|error \d)|^(?:\w+\.)*nccl\w+: |\bNIXL_ERR_\w+\W*$|\bfailed to (?:create|init) ucp\b/,
@@ -146,9 +146,27 @@ export const quits = ({ level, text }: Line): boolean =>
   !GUESSES.test(text) &&
   !isHarmless(text);
 
-/** NVSHMEM, and who else prints a status behind the place in its source: `ibgda.cpp:1889: NULL value `. */
-const STATUS =
-  /^\/?\S{1,300}\.(?:cc?|cpp|cuh?|h(?:pp)?):(?:\w{1,80}:)?\d{1,6}: (?:non-zero status: -?[1-9]|NULL value\b|error status: -?\d)|^\/\S{1,300}\.(?:cpp|cu):\w{1,80}:\d{1,6}: \S/;
+/** What a shell says of a script that it cannot go on with: bash (subst.c, parse.y) and dash (expand.c, exec.c). */
+const OF_SHELL =
+  /^[^\s:]{1,200}: (?:line )?\d{1,6}: (?:[^\s:]{1,200}: )?(?:syntax error\b|unexpected eof\b|(?:.{1,80}: )?bad substitution$|unbound variable$|parameter not set$|argument list too long$|cannot execute\b|not found$|division by (?:0|zero)\b)/i;
+
+/** What ends Python before its first line (Lib/runpy.py), and an exception of a class with another ending. */
+const BEFORE_PROGRAM =
+  /^\S{0,200}python[\d.]{0,6}: (?:No module named|Error while finding module)\b|^(?:[a-z]\w{0,60}\.){0,8}[A-Z]\w{0,60}(?:NotFound|Unavailable|Unsatisfiable|Impossible|OOM): \S/;
+/** `curl: (28) Operation timed out`, `OMP: Error #15: Initializing libiomp5.so`. */
+const NUMBERED = /^(?:curl: \(\d{1,2}\) |OMP: (?:System )?Error #\d{1,4}: )\S/;
+/** miette of Rust, as of uv, and pip. */
+const MARKED = /^[×✗✘] \S/;
+/** NVSHMEM's place in its source, with a status or with words; the only level of libfabric for what went wrong. */
+const STATUS = new RegExp(
+  [
+    /^\/?\S{1,300}\.(?:cc?|cpp|cuh?|h(?:pp)?):(?:\w{1,80}:)?\d{1,6}: (?:non-zero status: -?[1-9]|NULL value\b|error status: -?\d)/,
+    /^(?:\/\S{1,300}\.(?:cpp|cu):\w{1,80}:\d{1,6}:|libfabric:\d{1,10}:[^<]{1,160}<warn>) (?=.*\b(?:fail\w*|errors?|invalid|not valid|fatal|cannot|unable|missing|out of)\b)/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
 
 const isOfForm = (text: string): boolean =>
   [
@@ -161,6 +179,10 @@ const isOfForm = (text: string): boolean =>
     CHECKED,
     SIGNALLED,
     BRACKETED,
+    OF_SHELL,
+    BEFORE_PROGRAM,
+    MARKED,
+    NUMBERED,
   ].some(form => form.test(text));
 
 /** An exception of a log whose frames another program left out. */
@@ -171,7 +193,9 @@ export const isNested = (text: string, above: string): boolean =>
   isHeading(above) ||
   (/^\s/.test(text) &&
     MAY_FAIL.test(text) &&
-    (FAILED_FORM.test(text.trimStart()) || EXCEPTION_WITHIN.test(text)));
+    (FAILED_FORM.test(text.trimStart()) ||
+      MARKED.test(text.trimStart()) ||
+      EXCEPTION_WITHIN.test(text)));
 
 /** An exception of Java, whatever its class is called, below what a logger says of the task that it ended. */
 export const OF_JAVA = /^(?:[a-z_]\w{0,40}\.){2,10}[A-Z]\w{0,80}: \S/;

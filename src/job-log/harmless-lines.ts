@@ -9,8 +9,8 @@ import { tellsOfOther } from './of-others.ts';
 const HARMLESS = new RegExp(
   [
     /\b(?:will|entering|going to|about to) retry\b|\bretry (?:loop|in|after)\b|\b(?:has|have|is|are|was|were|successfully) recovered\b|(?<!\bnot (?:be )?)\brecovered from\b/,
-    /pip's dependency resolver|\bdeprecat(?:ed|ion)\b(?!.*\b(?:has|have|was|were|been) removed\b)|\bwill be removed\b/,
-    /\bcannot (?:enable|set) socket (?:busy poll|to SO_|SO_|TCP_)|\bwill not (?:write|record|log|report|profile) (?:a|any|the)\b|\b(?:ignoring|(?:is|are|was|were|be|been|exceptions?|errors?) (?:safely )?ignored|ignored? (?:this|the|it|in|for)\b|safely ignored?)\b|\(ignored\)/,
+    /pip's dependency resolver|\bsubprocess-exited-with-error\b|\bdid not run successfully\b|\bmetadata-generation-failed\b|\bencountered error while\b|\boriginates from a subprocess\b|\bdeprecat(?:ed|ion)\b(?!.*\b(?:has|have|was|were|been) removed\b)|\bwill be removed\b/,
+    /\bcannot (?:enable|set) socket (?:busy poll|to SO_|SO_|TCP_)|\bwill not write a timeline\b|\b(?:ignoring|(?:is|are|was|were|be|been|exceptions?|errors?) (?:safely )?ignored|ignored? (?:this|the|it|in|for)\b|safely ignored?)\b|\(ignored\)|: ignored\.?$/,
     /\bfalling back\b|\bfall(?:s|ed)? ?back (?:to|on)\b|\bfell back\b|\busing (?:a |the )?fallback\b/,
     /\bleaked \w+|\b(?:is|are|was|now|already|while|during|on|at|server|process(?:es)?) (?:\w+ )?shut(?:ting)? ?down\b|^(?:\W|\w+: )*shutting down\b|\bshut ?down (?:complete|requested)|\bclean shutdown\b|\bgraceful(?:ly)?\b(?! (?:\w+ )?(?:fail|timed|timeout))/,
     /\bat ?exit\b(?!\w)|\b(?:during|while|in|on|at) clean(?:ing)? ?-?up\b|\bcleaning up\b|\bclean ?up (?:of|failed|error)\b|\b(?:to|objects to) clean ?up\b/,
@@ -18,7 +18,8 @@ const HARMLESS = new RegExp(
     /\b(?:no|without|0) errors?(?= (?:found|occurred|detected|reported|were|was|in)\b|\W*$|[.,;)])|\berrors?\s*[:=]\s*0\b/,
     /error(?: rate)?\s?[:=]\s?[-+]?\d{0,9}\.\d{1,20}(?:e[-+]?\d{1,4})?%?(?![\w.])/,
     /\b(?:starting|start|training|begin(?:ning)?) (?:from scratch|fresh|anew|over)\b|\b(?:using|use|running on|defaulting to) (?:the )?(?:cpu|default)\b|^[\w /-]{1,60}: \d{1,9}(?: (?:of|in|out of) [\w ]{1,40})?\s*$/,
-    /\bnon-?fatal\b|\bnot an error\b|^\W*$|\bresource_tracker\b|\b(?:has|have) sent help message\b|\bfailed to open libibverbs\b|\b(?:Syntax|Future|PendingDeprecation|Resource)Warning: |\bslow_operation_alarm\b|\bvery slow compile\b|\bnot a git repository\b|\bsetting \w+ to \S+$|\bno (?:access to tty|job control in this shell)\b|^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
+    /, not updating$|\bis over \d{1,3}% full\b|\bhas constructor arguments in the object store\b|\bmetrics (?:exporter )?agent\b|\bcache has been disabled\b|\benvironments file\b|\bnotebook history\b|\bno preset parameters\b|\bdue to previous errors\b|\berror is not recoverable: exiting\b|^-- (?:Performing Test|Looking for|Could NOT find|Check)\b/,
+    /\bnon-?fatal\b|\bnot an error\b|\bkey not found" key=\S+ default=|^\W*$|\bresource_tracker\b|\b(?:has|have) sent help message\b|\bfailed to open libibverbs\b|\b(?:Syntax|Future|PendingDeprecation|Resource)Warning: |\bslow_operation_alarm\b|\bvery slow compile\b|\bnot a git repository\b|\bsetting \w+ to \S+$|\bno (?:access to tty|job control in this shell)\b|^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -27,7 +28,7 @@ const HARMLESS = new RegExp(
 
 /** What is tried again has ended nothing yet. */
 const RETRIES =
-  /(?<!\b(?:not|without|after|longer|stopped|stop|before|of|up) )\bretrying\b|\bwill retry\b|\bretry loop\b|\bretry (\d+)\s?(?:\/|of)\s?(?!\1\b)\d|\battempt (\d+)\s?(?:\/|of)\s?(?!\2\b)\d/i;
+  /(?<!\b(?:not|without|after|longer|stopped|stop|before|of|up) )\bretrying\b(?! \(Retry\(total=0,)|\bwill retry\b|\bretry loop\b|\bretry (\d+)\s?(?:\/|of)\s?(?!\1\b)\d|\battempt (\d+)\s?(?:\/|of)\s?(?!\2\b)\d/i;
 /** So many lines below, a library says that it tries again. */
 const RETRIES_WITHIN_LINES = 2;
 
@@ -45,6 +46,9 @@ const STEP_LEFT_OUT =
 /** It says itself that it goes on without. */
 const DOES_WITHOUT =
   /\(ignored\)|: ignored\.?\s*$|\b(?:fall(?:s|ing) ?back|fall ?back (?:to|on)|skipping|ignoring|proceeding without|continuing|will (?:be (?:skipped|ignored|disabled)|(?:not be|be) used|(?:use|skip|ignore|disable|continue) ?(?:\w+ )?(?:the|it|its|with|without|default|instead)))\b/i;
+
+/** What could not be taken away ends nothing. */
+const TIDIES = /\b(?:could not|couldn't|failed to|unable to) (?:remove|delete|unlink|clean ?up)\b/i;
 
 const GPU_FAULT =
   '(?:uncorrectable|double[- ]bit|fallen off|gpus? (?:is|are|was) lost|s?xid|ecc|nvlink|dbe)\\b';
@@ -75,8 +79,12 @@ export function tellsOfNone(
   if (layer === 'fabric' && GIVEN_BACK.test(text)) return true;
   if (layer === 'hardware' && SPEAKS_OF.test(text)) return true;
   if (id === 'not-finite') return STEP_LEFT_OUT.test(text);
-  if (layer === 'configuration' && (DOES_WITHOUT.test(text) || isReplaced(text, below)))
+  if (
+    layer === 'configuration' &&
+    (DOES_WITHOUT.test(text) || TIDIES.test(text) || isReplaced(text, below))
+  ) {
     return true;
+  }
   return layer === 'fabric' && isTriedAgain(text, below);
 }
 

@@ -9,7 +9,7 @@ const BLOCK_LINES_MAX = 40;
 
 /** Who writes such texts; others draw tables with as many dashes. */
 const OF_LAUNCHERS =
-  /\b(?:open mpi|open rte|mpi|mpi_\w+|mpirun|mpiexec|prte|prterun|prrte|pmix\w*|orte\w*|shmem|mca|btl|local host|hostfile|slots|daemons?)\b/i;
+  /\b(?:open mpi|open rte|mpi|mpi_\w+|mpirun|mpiexec|prte|prterun|prrte|pmix\w*|orte\w*|shmem|mca|btl|local host|hostfile|(?:mapping|binding) policy|slots|daemons?)\b/i;
 const FAILS =
   /\b(?:fail\w*|errors?|erroneous|unable|not|cannot|invalid|illegal|unrecognized|abort\w*|unexpected\w*|missing|exceed\w*|lacks?|refused?|more than once|wrong|no)\b/i;
 /** It tells of what the job does all the same. */

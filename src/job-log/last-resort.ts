@@ -5,6 +5,7 @@ import {
   FOLLOWS_LINES,
   HEADS,
   isApart,
+  isBareStart,
   type Occurrence,
   REASON_WITHIN_LINES,
   STARTS,
@@ -38,7 +39,7 @@ export function withCause(
     return known.map(one => (isReset(one) ? asLastResort(one) : one));
   }
   const other = [...known.filter(({ meaning }) => meaning.id === 'exception'), ...failures]
-    .filter(one => !OF_NETWORK.test(one.text))
+    .filter(one => !OF_NETWORK.test(one.text) && !GOT_NOTHING.test(one.text))
     .filter(
       one => !BY_FORM.test(one.meaning.id) || FAILED_FORM.test(one.text) || isApart(first, one),
     )
@@ -49,6 +50,9 @@ export function withCause(
     .toSorted((a, b) => a.line - b.line)
     .map(one => (isCause(one) ? asLastResort(one) : one));
 }
+
+/** pip knows of no package whose index it could not ask. */
+const GOT_NOTHING = /\(from versions: none\)|\bno matching distribution found\b/i;
 
 /** Where nothing is told but what heads a reason, an error by its form right below is that. */
 const reasonBelow = (
@@ -88,11 +92,12 @@ const isOnlyReset = (known: readonly Occurrence[]): boolean =>
 function reasonOf(cause: Occurrence, failures: readonly Occurrence[]): Occurrence | undefined {
   const own = failures.filter(({ text }) => !passesOn(text));
   if (STARTS.test(cause.meaning.id)) {
-    return own.find(
-      ({ line, ordinary, meaning }) =>
-        line > cause.line &&
-        ordinary - cause.ordinary <= REASON_WITHIN_LINES &&
-        meaning.layer === cause.meaning.layer,
+    const isBare = isBareStart(cause);
+    return own.find(({ line, ordinary, meaning }) =>
+      line > cause.line
+        ? ordinary - cause.ordinary <= REASON_WITHIN_LINES &&
+          (isBare || meaning.layer === cause.meaning.layer)
+        : isBare && cause.ordinary - ordinary <= FEW_LINES,
     );
   }
   if (!passesOn(cause.text) && cause.meaning.id !== 'crash') return undefined;

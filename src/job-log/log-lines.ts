@@ -27,9 +27,9 @@ export interface Line {
 
 /** `3: ` of srun --label, where most lines have it. */
 const LABEL = /^(\d{1,6}): /;
-/** `worker-1: ` of pdsh, as DeepSpeed starts its nodes with it: a name with a number that is none of a step. */
+/** `worker-1: ` of pdsh, as DeepSpeed starts its nodes with it, and `/container_e559_1: ` of YARN: a name with a number that is none of a step. */
 const HOST =
-  /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d)(?=[a-z.-]{0,60}\d)[a-z][a-z\d.-]{1,62}: /;
+  /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d)(?=\/?[a-z._-]{0,60}\d)\/?[a-z][\w.-]{1,80}: /;
 
 /** What there is to read, and how many characters of lines that are too long are not. */
 export interface LogLines {
@@ -121,14 +121,16 @@ export function stamped(line: string): { readonly at: string | undefined; readon
 }
 
 const COLOUR = /\u001B\[[0-9;?]*[A-Za-z]/g;
-/** `[rank3]:` of torch, `[1,3]<stderr>:` of mpirun, `[3]<stderr>:` of horovodrun: global ranks. */
-const GLOBAL_RANK = /^(?:\[rank(\d{1,6})\]:? ?|\[(?:\d+,)?(\d{1,6})\]<std(?:out|err)>: ?)/;
+/** `[rank3]:` of torch, `[1,3]<stderr>:` of mpirun, `[3]<stderr>:` of horovodrun, `[1,mpirank:3,algo-1]<stderr>:` of SageMaker: global ranks. */
+const GLOBAL_RANK =
+  /^(?:\[rank(\d{1,6})\]:? ?|\[(?:\d+,)?(?:mpirank:)?(\d{1,6})(?:,algo-\d{1,4})?\]<std(?:out|err)>: ?)/;
 /** `[default3]:` of torchrun: the rank within the node. */
 const LOCAL_RANK = /^\[[a-z_]*?(\d{1,3})(?:\|\d{1,3})?\]: ?/;
-/** `[vllm]: ` of what collects the lines of several services, before what they put there themselves. */
-const SERVICE = /^\[[a-z][\w-]{0,40}\]: (?=\(|\[|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)/;
-/** `(RayTrainWorker pid=8, ip=10.0.0.3)`, `(VllmWorker rank=1 pid=8)`. */
-const ACTOR = /^\(([A-Za-z]\w*[^()\n]{0,80})\) ?/;
+/** `[vllm]: ` of what collects the lines of several services, before what they put there themselves; `i.train/0 ` of torchx. */
+const SERVICE =
+  /^\[[a-z][\w-]{0,40}\]: (?=\(|\[|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)|^[a-z][\w.-]{0,60}\/\d{1,4} (?=\[(?:default|rank)\d|Traceback | {2}File "|[IWEF]\d{4} |[\w.]{1,200}(?:Error|Exception): )/;
+/** `(RayTrainWorker pid=8, ip=10.0.0.3)`, `(VllmWorker rank=1 pid=8)`; `[pod/train-0/main] ` of kubectl logs --prefix. */
+const ACTOR = /^(?:\(([A-Za-z]\w*[^()\n]{0,80})\) ?|\[pod\/[\w.-]{1,253}\/[\w.-]{1,63}\] ?)/;
 /** `ERROR 11-27 12:00:00 [core.py:390]`, `E0810 15:46:05.718597139 ProcessGroupNCCL.cpp:632]`. */
 const LOGGER =
   /^\[?(?:(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b|[IWEF]\d{3,4} )[^\]\n]{0,120}\] ?/;
@@ -137,6 +139,9 @@ const TAGGED = /^\[[A-Z][\w-]{0,30}\] (?=(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) )
 /** uvicorn's `ERROR:    ` before each line of a traceback. */
 const UVICORN =
   /^ERROR: {4}(?= {2,12}\S|Traceback \(most|(?:[A-Za-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): \S)/;
+/** `Dec 31 01:55:57 node-7 ollama[555324]: ` of journald, but for the kernel, whose lines tell their own time. */
+const JOURNAL =
+  /^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,64} (?!kernel)[\w.@-]{1,64}\[\d{1,10}\]: ?/;
 /** `host:pid:tid [gpu] NCCL`; releases before 2.4 leave the name out. */
 const NCCL =
   /\b[\w.-]{1,64}:\d{1,10}:\d{1,10} \[(\d{1,4})\] (?:\S{1,128}:\d{1,6} )?(?:NCCL )?(INFO|WARN|TRACE|ERROR)\b/;
@@ -148,6 +153,8 @@ function ncclIn(text: string) {
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
 /** What docker compose, an exception group and a table put before a line; no row of a table of nvidia-smi. */
 const PIPE = /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)/;
+/** Slurm's container plugin shows the log of enroot so, with what hooks and tools of its own wrote. */
+const PYXIS = /^((?:\d{1,6}: )?)(?:slurmstepd: error: )?pyxis: {2,}(?=\S)/;
 /** A value of an error file that spans lines: `    "message": "ValueError: …",`. */
 const MEMBER = /^\s{0,40}"(?:message|msg|error|err|exception|reason|detail)"\s?: ?"(?=\S)/;
 /** Who collects the lines of another program notes them, errors as well: `[INFO ] W-9000 MODEL_LOG - ValueError: …`. */
@@ -187,7 +194,8 @@ const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
 function lineOf(raw: string, number: number, collectors: Collectors): Line {
   const plain = raw.includes('\u001B') ? raw.replaceAll(COLOUR, '') : raw;
   const { at, said } = stamped(plain);
-  let text = said.replace(SERVICE, '').replace(PIPE, '').replace(MEMBER, '');
+  let text = said.replace(JOURNAL, '').replace(SERVICE, '').replace(PIPE, '').replace(MEMBER, '');
+  text = text.replace(PYXIS, '$1');
   const [actor = ''] = ACTOR.exec(text) ?? [];
   text = text.slice(actor.length).replace(TAGGED, '').replace(UVICORN, '');
   const global = GLOBAL_RANK.exec(text);
@@ -217,10 +225,10 @@ function lineOf(raw: string, number: number, collectors: Collectors): Line {
 }
 
 /** `: I tensorflow/`, `[2026-02-11 20:08:00,117 I 4121 4121]`: a letter behind a time. */
-const LETTER = /^(?:\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,18}:? |(?=[IEF] tensorflow\/))([IEF]) /;
-/** TensorFlow and PyTorch write so as they start, on every machine. */
+const LETTER = /^(?:\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,18}:? |(?=[IEF] tensorflow\/))([IEFC]) /;
+/** TensorFlow and PyTorch write so as they start or try kernels out, on every machine. */
 const STARTING =
-  /\[c10d\] The (?:\w{1,8} socket cannot be initialized|IPv6 network addresses)|\bUnable to register cu\w+ factory\b|\bcomputation_placer\b|\bis not a failure\b|\b(?:dynamic|TensorRT) librar(?:y|ies)\b.{0,40}\blibnvinfer|\bTF-TRT\b/;
+  /\[c10d\] The (?:\w{1,8} socket cannot be initialized|IPv6 network addresses)|\bUnable to register cu\w+ factory\b|\bcomputation_placer\b|\bis not a failure\b|\b(?:dynamic|TensorRT) librar(?:y|ies)\b.{0,40}\blibnvinfer|\bTF-TRT\b|\b_inductor\/select_algorithm\.py:\d/;
 /** PyTorch's store only warns of what keeps it from its peer; it tries IPv6 where there may be none. */
 const STORE_FAILED =
   /\[c10d\] The (?!IPv6 ).{0,400}(?:\(gai error: |\(errno: (?:101|110|111|113)\b)/;
@@ -246,7 +254,7 @@ function namedLevelOf(text: string): string | undefined {
   return found[1]?.toLowerCase();
 }
 
-/** `libfabric:77:1700000000::efa:cq:efa_cq_open():611<warn> `: it has no louder level (src/log.c). */
+/** `libfabric:77:1700000000::efa:cq:efa_cq_open():611<warn> `: its only level for an error (src/log.c). */
 const LIBFABRIC = /^libfabric:\d{1,10}:[^<]{1,160}<(warn|trace|info|debug)> /;
 
 /** The warnings module of Python, however long the path is. */
@@ -260,7 +268,7 @@ function levelOf(text: string): Line['level'] {
   const nccl = ncclIn(text)?.[2] ?? NCCL_LEVEL.exec(text)?.[1];
   if (nccl !== undefined) return nccl === 'INFO' || nccl === 'TRACE' ? 'quiet' : 'error';
   const libfabric = text.startsWith('libfabric:') ? LIBFABRIC.exec(text)?.[1] : undefined;
-  if (libfabric !== undefined) return libfabric === 'warn' ? 'error' : 'quiet';
+  if (libfabric !== undefined) return libfabric === 'warn' ? 'plain' : 'quiet';
   // PyTorch only warns of it, and the process has no CUDA from there on.
   if (text.includes(' CUDA initialization: ')) return 'error';
   if (STORE_FAILED.test(text) || text.includes(NO_LIBCUDA)) return 'error';

@@ -10,6 +10,7 @@ const ENDED = new RegExp(
     `\\b${OTHER}\\b.{0,40}\\b(?:(?:has|have|was|were|been|is|had) )?(?:terminated|exited|died|dead(?! code)|killed|crashed|ended|gone|stopped|aborted|failed to start|restarted)\\b`,
     `\\b(?:terminating|killing|stopping|restarting|shutting down)\\b.{0,40}\\b(?:process|worker|job|task|rank|shard)`,
     `\\b(?:child|worker|rank|task)(?: process| \\d+)? failed\\b`,
+    `\\b(?:lost|removing) executor \\d`,
   ].join('|'),
   'i',
 );

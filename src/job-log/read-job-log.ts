@@ -11,6 +11,7 @@ import {
 } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
 import type { Occurrence } from './ending.ts';
+import { withErrorStacks } from './error-stacks.ts';
 import {
   givesUp,
   isNested,
@@ -51,7 +52,7 @@ interface FetchedLog
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const { lines: written, unreadCharacters } = linesOf(text);
-  const lines = withHelpBlocks(written);
+  const lines = withErrorStacks(withHelpBlocks(written));
   const { found, ordinary, progress } = foundIn(lines);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
@@ -168,7 +169,7 @@ function foundIn(lines: readonly Line[]) {
   const givenUp = isSilent ? lastWords(lines, lastLines) : quitting(lines, [...beforeOthers]);
   const found: Found = {
     ...{ occurrences: bounded(occurrences), givenUp, restarts },
-    failures: failures.filter(failed => !isPassed(failed, lines)),
+    failures: withoutMet(failures, lines),
   };
   return { found, ordinary, progress };
 }
@@ -176,8 +177,11 @@ function foundIn(lines: readonly Line[]) {
 /** NCCL warns of much that it does without: its processes have met all the same. */
 const OF_NCCL = /\bNCCL WARN\b/;
 const MET = /\bNCCL INFO .*(?:Init COMPLETE|Connected all)\b/;
-const isPassed = ({ text, line }: Occurrence, lines: readonly Line[]): boolean =>
-  OF_NCCL.test(text) && lines.slice(line).some(one => MET.test(one.text));
+function withoutMet(failures: readonly Occurrence[], lines: readonly Line[]) {
+  if (!failures.some(({ text }) => OF_NCCL.test(text))) return failures;
+  const met = lines.findLastIndex(({ text }) => MET.test(text)) + 1;
+  return failures.filter(({ text, line }) => line > met || !OF_NCCL.test(text));
+}
 
 const ownWords = (line: Line | undefined): Line | undefined =>
   line && { ...line, text: withoutQuoted(line) };
@@ -270,7 +274,9 @@ function meaningOfLine(
   if (level === 'quiet' && !mayReport(text)) return undefined;
   const found = meaningOf(byShell(text) ?? text, exception);
   if (level === 'quiet' && !(found?.role === 'report')) return undefined;
-  if (level === 'warning' && (!found || mayPass(found, next()))) return undefined;
+  if (level === 'warning' && (!found || (mayPass(found, next()) && !ENDS_TRYING.test(text)))) {
+    return undefined;
+  }
   const below = () => next().map(one => one.text);
   const own = found?.id === 'launcher-report' ? ownFailure(text, exception) : undefined;
   if (own) return own;
@@ -281,8 +287,17 @@ function meaningOfLine(
   const title = `Exception ${plainText(exception, 60)}`;
   // What it says may begin in the line below.
   const words = /:\s*$/.test(text) ? [text, ...below()].join(' ') : text;
-  return exceptionMeaning(exception, title, words);
+  const raised = exceptionMeaning(exception, title, words);
+  const isOfBuild = raised.layer === 'application' && BUILD_ENDS.test(below()[0] ?? '');
+  return isOfBuild ? { ...raised, ...OF_BUILD } : raised;
 }
+
+/** pip shows so what the build of a package wrote: the package, and not the program, raised it. */
+const BUILD_ENDS = /^\s*\[end of output\]/;
+const OF_BUILD = {
+  ...{ layer: 'configuration', action: 'fix_configuration' },
+  advice: 'A package could not be built: install one that is built for this Python and this CUDA.',
+} satisfies Partial<Meaning>;
 
 /** What a shell says of a program that a signal ended: `Killed`, `run.sh: line 3:    77 Terminated   python`. */
 const BY_SHELL =
@@ -299,6 +314,9 @@ const OF_SHELL: Readonly<Record<string, string>> = {
   Killed: ' killed ',
   Terminated: 'received sigterm',
 };
+
+/** What is no warning of what may come: dask has ended a worker, pip has tried for the last time. */
+const ENDS_TRYING = /\bmemory budget\b.{0,20}\brestarting\b|\bRetry\(total=0,/i;
 
 /** Launchers only warn of the signal that ends them. */
 const OF_SIGNALS = /^(?:session-ended|cancelled)$/;

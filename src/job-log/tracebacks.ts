@@ -9,8 +9,8 @@ const RAISE = /^\s*raise \w[\w.]{0,80}(?:\(|$| from )/;
 /** A logger that begins its lines with a blank writes no frames. */
 const LEVELLED = /^\s[\d[][^"]{0,80}\b(?:ERROR|CRITICAL|FATAL)\b/;
 const PYTHON_FRAME = /^\s+File "[^"]{1,400}", line \d/;
-/** What a traceback ends with: the class of the exception, whatever its name. */
-const RAISED = /^(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?::(?: |$)|$)/;
+/** What a traceback ends with: the class of the exception, whatever its name; TensorFlow names the node of a graph. */
+const RAISED = /^(?!Node: ')(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?::(?: |$)|$)/;
 const EXCEPTION =
   /^(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Interrupt|Exit|Failure|Timeout))(?:: |:?$)/;
 /** A metric by the name of an exception: `MeanSquaredError: 0.03`. */

@@ -302,9 +302,13 @@ export const isRefusal = (error: unknown): boolean =>
 
 /**
  * Until when what was asked may still be done behind the answer: reasons Timeout (504) and ServerTimeout
- * (500) of k8s.io/apimachinery/pkg/api/errors/errors.go. Undefined: it is not.
+ * (500) of k8s.io/apimachinery/pkg/api/errors/errors.go, a write of etcd that timed out (500), and a load
+ * balancer that lost the API server (502, 503). Undefined: it is not, as where a webhook was not reached.
  */
 export const lateBehind = (error: unknown): AbortSignal | undefined =>
-  error instanceof ApiError && (error.code === 504 || error.reason === 'ServerTimeout')
-    ? AbortSignal.timeout(LATE_CREATE_MS)
-    : undefined;
+  error instanceof ApiError && isLate(error) ? AbortSignal.timeout(LATE_CREATE_MS) : undefined;
+
+const isLate = ({ code, reason, message }: ApiError): boolean =>
+  code === 504 ||
+  reason === 'ServerTimeout' ||
+  (code >= 500 && !message.includes('failed calling webhook'));

@@ -137,5 +137,5 @@ test('what is over is said in the headline, and orders no reboot', async () => {
 
 test('an empty log is no all-clear: it says what was searched', async () => {
   const ran = await run(['analyze', '-'], { input: 'nothing of ours\n' });
-  expect(ran.stdout).toMatch(/^No XID or SXid incident found in \d+ records of -/);
+  expect(ran.stdout).toMatch(/^No XID or SXid incident found in 1 record of -/);
 });

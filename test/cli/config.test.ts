@@ -104,7 +104,7 @@ test.each(CLIENTS)(
     const server = {
       command: process.execPath,
       args: [
-        expect.stringMatching(/plugin\.ts$/),
+        expect.stringMatching(/plugin\.mjs$/),
         'serve',
         'gpu-a',
         '--context=prod',

@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { missing, present } from '../../src/contract/reading.ts';
 import type { NodeFacts } from '../../src/findings/facts.ts';
+import { nics } from '../../src/findings/rules/nics.ts';
 import { linesOf, linkOf, nicsNearGpus, portBesideGpus } from '../../src/findings/support/nics.ts';
 import type { Nic } from '../../src/host/port.ts';
 import type { KernelEvent } from '../../src/xid/events.ts';
@@ -66,34 +67,76 @@ test.each<[Nic['kind'], state: string, operstate: string, link: string]>([
   ).toBe(says);
 });
 
+const lineOf = (time: string | null, more: Partial<KernelEvent>): KernelEvent => ({
+  ...{ source: '/dev/kmsg', line: 1, kind: 'nic', pci: null, xid: null, sxid: null, pid: null },
+  ...{ process: null, mig: null, time, timeUncertaintyMs: 0, bootSeconds: null, boot: null },
+  ...{ severity: 'warning', blame: 'host', action: 'watch', text: '', details: {} },
+  ...more,
+});
+
 test('lines of an adapter are those of its address or its interface, oldest first', () => {
-  const line = (time: string | null, more: Partial<KernelEvent>): KernelEvent => ({
-    ...{ source: '/dev/kmsg', line: 1, kind: 'nic', pci: null, xid: null, sxid: null, pid: null },
-    ...{ process: null, mig: null, time, timeUncertaintyMs: 0, bootSeconds: null, boot: null },
-    ...{ severity: 'warning', blame: 'host', action: 'watch', text: '', details: {} },
-    ...more,
-  });
   const pci = '0000:aa:00';
   const facts: NodeFacts = {
     ...eight,
     log: {
       ...eight.log,
       events: [
-        line('2026-03-01T03:00:00Z', { pci, line: 3 }),
-        line('2026-03-01T01:00:00Z', { pci, line: 1 }),
-        line('2026-03-01T02:00:00Z', { details: { interface: 'eth1' }, line: 2 }),
-        line('2026-03-01T02:00:00Z', { details: { interface: 'eth2' }, line: 9 }),
-        line('2026-03-01T02:00:00Z', {
+        lineOf('2026-03-01T03:00:00Z', { pci, line: 3 }),
+        lineOf('2026-03-01T01:00:00Z', { pci, line: 1 }),
+        lineOf('2026-03-01T02:00:00Z', { details: { interface: 'eth1' }, line: 2 }),
+        lineOf('2026-03-01T02:00:00Z', { details: { interface: 'eth2' }, line: 9 }),
+        lineOf('2026-03-01T02:00:00Z', {
           pci: '0000:bb:00',
           details: { interface: 'eth1' },
           line: 9,
         }),
-        line('2026-03-01T02:00:00Z', { pci, kind: 'oom', line: 9 }),
-        line(null, { pci, line: 0 }),
+        lineOf('2026-03-01T02:00:00Z', { pci, kind: 'oom', line: 9 }),
+        lineOf(null, { pci, line: 0 }),
       ],
     },
   };
   const interfaces = [named('eth1', 'up')];
   const own = nic('a', { pci: present(pci), interfaces });
   expect(linesOf(facts, own, ['nic']).map(each => each.line)).toEqual([0, 1, 2, 3]);
+});
+
+describe('ports of which half or more are down', () => {
+  const bootId = eight.host.bootId.ok ? eight.host.bootId.value : '';
+  const of = (name: string, state: string, counters: Record<string, number> = {}): Nic =>
+    nic(name, {
+      pci: present(`0000:${name}:00`),
+      ports: [{ ...port, state: present(state), counters }],
+    });
+  const UP = [of('a1', 'ACTIVE'), of('a2', 'ACTIVE')];
+  const lines = (...events: readonly Partial<KernelEvent>[]): NodeFacts => ({
+    ...eight,
+    log: {
+      ...eight.log,
+      ...{ incidents: [], coverage: [], gpus: [] },
+      events: events.map(more => lineOf('2026-03-01T10:00:00Z', { ...LINK_UP, ...more })),
+    },
+  });
+  const LINK_UP = {
+    kind: 'nic_link_up',
+    pci: '0000:b1:00',
+    boot: bootId,
+    text: 'mlx5_core 0000:b1:00.0 eth1: Link up',
+  } as const;
+  const told = (down: readonly Nic[], { log }: NodeFacts) =>
+    nics({ ...withNics(...UP, ...down, of('b3', 'DOWN')), ...(log && { log }) }).map(
+      ({ id, confidence }) => [id, confidence],
+    );
+
+  test('may have no cable, and are nobody’s fault', () => {
+    expect(told([of('b1', 'DOWN'), of('b2', 'DOWN')], lines())).toEqual([]);
+  });
+
+  test('are told where their own count, or a line of this boot, says that they were up', () => {
+    const downed = of('b2', 'DOWN', { link_downed: 1 });
+    expect(told([of('b1', 'DOWN'), downed], lines())).toEqual([['nic-down:b2-port-1', 'medium']]);
+    expect(told([of('b1', 'DOWN'), of('b2', 'DOWN')], lines({}))).toEqual([
+      ['nic-down:b1-port-1', 'medium'],
+    ]);
+    expect(told([of('b1', 'DOWN'), of('b2', 'DOWN')], lines({ boot: 'f'.repeat(32) }))).toEqual([]);
+  });
 });

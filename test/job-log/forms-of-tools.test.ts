@@ -290,3 +290,15 @@ test('what the loader ignores is nothing', () => {
     "ERROR: ld.so: object 'a.so' from LD_PRELOAD cannot be preloaded (cannot open shared object file): ignored.";
   expect(causes(line, "KeyError: 'lr'")).toMatchObject([{ line: 2 }]);
 });
+
+test.each([
+  'Dec 31 01:55:57 node-7 train[55]: ',
+  '2019-07-04T06:18:48.000Z /container_e559_1557431881457_79419_05_000002: ',
+  '[pod/train-worker-0/pytorch] ',
+])('whoever collects the lines of a program is no part of them: %s', by => {
+  const log = ['Traceback (most recent call last):', '  File "/a.py", line 1, in <module>'];
+  const raised = ["    raise KeyError('x')", "KeyError: 'x'"];
+  expect(causes(...[...log, ...raised].map(line => `${by}${line}`))).toEqual([
+    { id: 'exception', layer: 'application', line: 4 },
+  ]);
+});

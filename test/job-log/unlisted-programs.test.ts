@@ -21,6 +21,7 @@ test.each([
   ['[frobber Error] from grid.cc: this cell has no left neighbour at all', 'application'],
   ['[2025-04-11 10:00:03] [grid] [critical] this cell lies outside of its own mesh', 'application'],
   ['[11:00:03 ERR] this cell lies outside of its own mesh', 'application'],
+  ['error: frobber: this grid was not made for sm_120a', 'configuration'],
 ])('an error by its form: %s', (line, layer) => {
   expect(cause('frobbing', line, 'bye')).toEqual({ line: 2, layer });
 });

@@ -1,93 +1,21 @@
-import { spawn, spawnSync } from 'node:child_process';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { digestOf, ociArchive } from '../../images/agent/oci.ts';
+import { describe, expect, test } from 'vitest';
+import { digestOf } from '../../images/agent/oci.ts';
 import { writeTar } from '../../images/agent/tar.ts';
 import { VERSION } from '../../src/contract/version.ts';
 import { archivedAgents } from '../../src/session/agent-archive.ts';
-import { carryAgent, chosenImage, withCarriedAgent } from '../../src/session/carried-agent.ts';
-import { carriedCommand } from '../../src/session/carried-script.ts';
+import { chosenImage, withCarriedAgent } from '../../src/session/carried-agent.ts';
+import { carriedWorld, soon } from './carried-world.ts';
 import { images, layers } from './small-agent.ts';
 
-let folder = '';
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'gpu-mcp-carried-'));
-});
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
-
-function archiveOf(change: (archive: Buffer) => Buffer = archive => archive, of = images): string {
-  const file = join(folder, 'agent.oci.tar');
-  writeFileSync(file, change(Buffer.from(ociArchive(of, 'localhost/gpu-mcp:1').archive)));
-  return file;
-}
-
-const agentsOf = (file: string) => archivedAgents({ file, folders: [] });
-
-/** What a kubelet makes of `$$`; the folder is one of this test. */
-const inPod = (word: string) =>
-  word.replaceAll('$$', '$').replaceAll('/tmp/gpu-mcp', join(folder, 'unpacked'));
-
-interface Shell {
-  readonly shell?: string;
-  readonly path?: string;
-  readonly environment?: Readonly<Record<string, string>>;
-  /** Of what is sent, before it arrives. */
-  readonly changed?: (word: string) => string;
-  /** What happens to the archive once it was checked. */
-  readonly meanwhile?: (file: string) => void;
-}
-
-/** The script in a shell of this machine, sent what the archive holds; all that is said to a person. */
-async function carried(
-  file: string,
-  { shell = 'sh', path, environment, changed, meanwhile }: Shell = {},
-) {
-  const [agent] = await agentsOf(file);
-  meanwhile?.(file);
-  if (!agent) throw new Error('an archive without an agent');
-  const { command, args } = carriedCommand(agent);
-  const words = [...command.slice(1), ...args, '--flag'].map(inPod);
-  const env = { PATH: path ?? '/usr/bin:/bin', SHLVL: '2', ...environment };
-  const child = spawn(shell, words.map(changed ?? (word => word)), { env });
-  const stderr = text(child.stderr);
-  child.stdin.on('error', () => undefined);
-  const ended = new Promise<{ kind: 'finished'; detail: string; stderr: string }>(resolve => {
-    child.once('close', async () =>
-      resolve({ kind: 'finished', detail: 'it ended', stderr: await stderr }),
-    );
-  });
-  const { stdin, stdout } = child;
-  const stream = { stdin, stdout, ended, destroy: () => void child.kill('SIGKILL') };
-  const said: string[] = [];
-  const to = { carried: agent, node: 'node-a', image: 'busybox' };
-  const signal = new AbortController().signal;
-  const by = { nowMs: () => 0, signal, say: (words: string) => void said.push(words) };
-  try {
-    await carryAgent(stream, to, by);
-    stdin.end('{"id":1}\n');
-    return { said, answer: await text(stdout) };
-  } finally {
-    child.kill('SIGKILL');
-    await ended;
-  }
-}
+const { folder, archiveOf, agentsOf, carried } = carriedWorld();
 
 /** A folder with these programs of the machine alone. */
 function only(...programs: readonly string[]): string {
-  const bin = join(folder, 'bin');
+  const bin = join(folder(), 'bin');
   mkdirSync(bin);
   for (const name of ['sh', 'mkdir', 'rm', 'cat', ...programs])
     symlinkSync(`/usr/bin/${name}`, join(bin, name));
@@ -101,7 +29,7 @@ describe('the shell that becomes the agent', () => {
     '%s takes each part, checks it, and hands the stream over',
     async shell => {
       const { said, answer } = await carried(archiveOf(), { shell });
-      const unpacked = join(folder, 'unpacked');
+      const unpacked = join(folder(), 'unpacked');
       expect(answer).toBe(
         `/app/agent.mjs --flag`
           .replace('/app', `${unpacked}/app`)
@@ -192,115 +120,8 @@ describe('the shell that becomes the agent', () => {
   });
 });
 
-/** A second in the place of either limit. */
-const soon = (word: string) => word.replace('l=20\n', 'l=1\n').replace('l=120;', 'l=2;');
-/** A shell that the watcher's first signal does not reach. */
-const deaf = (word: string) => soon(word).replace(/^trap .*$/m, "trap '' USR1");
-
-/** What runs the script or is a part of it, here and in a namespace below. */
-const running = () =>
-  readdirSync('/proc').filter(pid => {
-    try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder);
-    } catch {
-      return false;
-    }
-  });
-
-/** The script with nobody at its stdin, started by these words. */
-async function shell(changed: (word: string) => string, starter: readonly string[] = ['sh']) {
-  const [agent] = await agentsOf(archiveOf());
-  const { command, args } = carriedCommand(agent ?? expect.fail());
-  const words = [...starter, ...command.slice(1), ...args].map(inPod).map(changed);
-  const child = spawn(words[0] ?? '', words.slice(1));
-  child.stdin.on('error', () => undefined);
-  const ended = new Promise<string | number | null>(resolve =>
-    child.once('exit', (code, signal) => resolve(signal ?? code)),
-  );
-  return { child, ended, said: text(child.stdout), part: agent?.layers[0] ?? expect.fail() };
-}
-
-const OWN_PIDS =
-  process.getuid?.() === 0
-    ? ['unshare', '-pf', '--mount-proc']
-    : ['unshare', '-Urpf', '--mount-proc'];
-const hasOwnPids = spawnSync(OWN_PIDS[0] ?? '', [...OWN_PIDS.slice(1), 'true']).status === 0;
-
-describe('what watches the shell', () => {
-  test.each([['sh'], ['bash']])('ends %s, which says why, where nothing comes', async name => {
-    const { ended, said } = await shell(soon, [name]);
-    expect(await ended).toBe(1);
-    expect(await said).toBe('gpu-mcp failed late\n');
-    await expect.poll(running, { timeout: 4_000 }).toEqual([]);
-  });
-
-  test('kills what does not hear it', async () => {
-    expect(await (await shell(deaf)).ended).toBe('SIGKILL');
-    await expect.poll(running, { timeout: 4_000 }).toEqual([]);
-  });
-
-  // Skipped where the machine lets nobody make a namespace of PIDs.
-  test.skipIf(!hasOwnPids).each([
-    ['hears it', soon, 'gpu-mcp failed late\n'],
-    ['is deaf to it', deaf, 'gpu-mcp failed disk\n'],
-    [
-      'is held up by a program',
-      (word: string) => soon(word).replace('wait $h', 'kill -9 $h; sleep 60'),
-      /^gpu-mcp failed /,
-    ],
-  ])('ends a shell that is PID 1 and %s', async (_, changed, words) => {
-    const { ended, said } = await shell(changed, [...OWN_PIDS, 'sh']);
-    expect(await ended).toBe(1);
-    expect(await said).toMatch(words);
-    await expect.poll(running, { timeout: 4_000 }).toEqual([]);
-  });
-
-  test('waits on as long as something comes', async () => {
-    const { child, ended, said, part } = await shell(word =>
-      soon(word).replace(/^\d+$/, '40000').replace(' sha256sum >/dev/null', ' none >/dev/null'),
-    );
-    for (let step = 0; step < 8; step += 1) {
-      child.stdin.write(Buffer.alloc(5_000));
-      await new Promise(resolve => setTimeout(resolve, 600));
-    }
-    expect(part.bytes).toBeGreaterThan(0);
-    expect(await ended).toBe(1);
-    // It came whole, and is no agent.
-    expect(await said).toMatch(/failed (digest|unpack)\n$/);
-  });
-
-  test.each<[string, (child: { kill: (signal: 'SIGKILL') => boolean }) => void]>([
-    ['is killed', child => void child.kill('SIGKILL')],
-    [
-      'is killed when its folder has gone',
-      child => {
-        rmSync(join(folder, 'unpacked'), { recursive: true, force: true });
-        child.kill('SIGKILL');
-      },
-    ],
-  ])('does not outlive a shell that %s', async (_, end) => {
-    const { child, ended } = await shell(word => word);
-    await expect.poll(() => running().length, { timeout: 4_000 }).toBeGreaterThan(1);
-    end(child);
-    await ended;
-    child.stdin.end();
-    await expect.poll(running, { timeout: 4_000 }).toEqual([]);
-  });
-
-  test('does not outlive a shell that gives up, nor watches the agent', async () => {
-    const { child, ended, said } = await shell(word => word);
-    child.stdin.end('too little');
-    expect(await ended).toBe(1);
-    expect(await said).toBe('gpu-mcp failed cut\n');
-    await expect.poll(running, { timeout: 4_000 }).toEqual([]);
-    rmSync(join(folder, 'unpacked'), { recursive: true, force: true });
-    await carried(archiveOf());
-    await expect.poll(running, { timeout: 4_000 }).toEqual([]);
-  });
-});
-
 function fifo(): string {
-  const path = join(folder, 'fifo');
+  const path = join(folder(), 'fifo');
   spawnSync('mkfifo', [path]);
   return path;
 }
@@ -340,10 +161,10 @@ describe('an archive', () => {
   });
 
   test.each<[string, () => string, RegExp]>([
-    ['is not there', () => join(folder, 'none'), /cannot be read: ENOENT/],
+    ['is not there', () => join(folder(), 'none'), /cannot be read: ENOENT/],
     ['is something else', () => archiveOf(() => gzipSync('x')), /holds no image of this program/],
     ['is cut', () => archiveOf(all => all.subarray(0, 2_000)), /is damaged|holds no image/],
-    ['is a folder', () => folder, /is not a file/],
+    ['is a folder', () => folder(), /is not a file/],
     ['is a FIFO', fifo, /is not a file/],
     ['is no file that has an end', () => '/proc/self/mem', /holds no image of this program/],
     ...['-1000', '-7', '99999999999'].map((size): [string, () => string, RegExp] => [
@@ -390,9 +211,9 @@ describe('an archive', () => {
   });
 
   test('is looked for beside the program, and named where there is none', async () => {
-    await expect(archivedAgents({ folders: [folder] })).rejects.toThrow('beside this program');
-    writeFileSync(join(folder, `gpu-mcp-${VERSION}.tar`), readFileSync(archiveOf()));
-    expect(await archivedAgents({ folders: ['/nowhere', folder] })).toHaveLength(2);
+    await expect(archivedAgents({ folders: [folder()] })).rejects.toThrow('beside this program');
+    writeFileSync(join(folder(), `gpu-mcp-${VERSION}.tar`), readFileSync(archiveOf()));
+    expect(await archivedAgents({ folders: ['/nowhere', folder()] })).toHaveLength(2);
   });
 });
 

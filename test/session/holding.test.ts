@@ -136,6 +136,9 @@ test('what is never seen gone is not claimed', async () => {
 test.each([
   [504, 'Timeout'],
   [500, 'ServerTimeout'],
+  [500, 'InternalError'],
+  [502, 'BadGateway'],
+  [503, 'ServiceUnavailable'],
 ])('what is made behind the answer %d %s is removed, and not claimed before', async (code, why) => {
   const cluster = await api.connect();
   const reaper = { guard: vi.fn(), dismiss: vi.fn() };

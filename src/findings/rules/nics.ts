@@ -34,7 +34,7 @@ export const nics = rule(
         ...['nics', 'nics.pci', 'nics.ports.state', 'nics.ports.rateGbps'],
         'nics.interfaces.operstate',
       ],
-      tells: ['nics.ports.physicalState', 'nics.boardId'],
+      tells: ['nics.ports.physicalState', 'nics.boardId', 'bootId'],
     },
     log: true,
   } as const,
@@ -46,7 +46,11 @@ function fault(facts: NodeFacts, at: PortAt): Clue | undefined {
   const active = at.others.filter(other => linkOf(other) === 'up');
   const mostWork = active.length >= 2 && active.length * 2 > at.others.length;
   if (link === 'unknown') return undefined;
-  if (link === 'down') return mostWork ? down(facts, at, active.length) : undefined;
+  if (link === 'down') {
+    // Where half of them or more are down, they may never have had a cable: but not one that was up.
+    const was = mostWork ? [] : wasUp(facts, at);
+    return mostWork || was.length > 0 ? down(facts, at, active.length, was) : undefined;
+  }
   const rate = known(at.port.rateGbps);
   const usual = median(active.flatMap(({ port }) => known(port.rateGbps) ?? []));
   if (mostWork && rate !== undefined && usual !== undefined && rate < usual) {
@@ -55,7 +59,25 @@ function fault(facts: NodeFacts, at: PortAt): Clue | undefined {
   return flapping(facts, at);
 }
 
-function down(facts: NodeFacts, at: PortAt, working: number): Clue {
+/** That its link was up in this boot: by the port's own count, else by a line of the kernel log. */
+function wasUp(facts: NodeFacts, { nic, port }: PortAt): readonly Evidence[] {
+  const downed = port.counters['link_downed'] ?? 0;
+  if (downed > 0)
+    return [portEvidence({ nic, port }, `link_downed ${downed}: its link was up before`)];
+  const boot = known(facts.host.bootId);
+  const up = linesOf(facts, nic, ['nic_link_up']).findLast(line => line.boot === boot);
+  if (!up) return [];
+  return [
+    {
+      what: plainText(up.text, 200),
+      source: plainText(up.source, 128),
+      ...recordTimes([up.time]),
+      command: COMMAND,
+    },
+  ];
+}
+
+function down(facts: NodeFacts, at: PortAt, working: number, was: readonly Evidence[] = []): Clue {
   const { state, physicalState } = at.port;
   const words =
     at.nic.kind === 'efa'
@@ -67,9 +89,10 @@ function down(facts: NodeFacts, at: PortAt, working: number): Clue {
     title: `The port ${portBesideGpus(facts, at)} is down`,
     action: 'drain',
     advice: ASK,
-    confidence: disabled ? 'medium' : 'high',
+    confidence: disabled || was.length > 0 ? 'medium' : 'high',
     evidence: [
       portEvidence(at, `state ${words.join(', ')}; ${working} ports of its kind are active`),
+      ...was,
       ...downSince(facts, at.nic),
       ...cableErrors(facts, at.nic),
     ],

@@ -73,7 +73,7 @@ export const portClue = (
 export const ASK =
   'Look at the cable, the transceiver and the switch port; jobs over several nodes that use the GPU beside it are slow or fail.';
 
-export const portEvidence = (at: PortAt, what: string) => ({
+export const portEvidence = (at: Pick<PortAt, 'nic' | 'port'>, what: string) => ({
   what,
   source: `/sys/class/infiniband/${plainText(at.nic.name, 32)}/ports/${at.port.port}`,
   command: shell`ibstat ${at.nic.name}; rdma link show`,
