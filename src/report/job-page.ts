@@ -204,14 +204,24 @@ function namesText(names: readonly string[]): string {
   return `${names.slice(0, NAMES_MAX).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-function gpusText({ gpus }: JobAnswer['nodes'][number], state: JobAnswer['state']): string[] {
+function gpusText(
+  { gpus, asksNoGpu }: JobAnswer['nodes'][number],
+  state: JobAnswer['state'],
+): string[] {
+  if (gpus.length === 0 && asksNoGpu) return ['asks for no GPU'];
   if (gpus.length > 0) return [`GPU\u00a0${rangesText(gpus)}`];
   if (state === 'pending') return [];
   return [`which GPUs it ${state === 'running' ? 'has' : 'had'} is not known`];
 }
 
-function nowText({ findings: [worst, ...others], verdict }: JobAnswer['nodes'][number]): string {
-  if (worst === undefined) return verdict === 'unread' ? 'not read' : 'no fault of its GPUs now';
+function nowText(row: JobAnswer['nodes'][number]): string {
+  const {
+    findings: [worst, ...others],
+    verdict,
+    asksNoGpu,
+  } = row;
+  if (worst === undefined && verdict === 'unread') return 'not read';
+  if (worst === undefined) return asksNoGpu ? 'no fault now' : 'no fault of its GPUs now';
   return others.length === 0 ? worst : `${worst} (and ${others.length} more)`;
 }
 

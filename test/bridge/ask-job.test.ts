@@ -4,13 +4,15 @@ import { askingJob } from '../../src/bridge/ask-job.ts';
 import { askSession } from '../../src/bridge/ask-session.ts';
 import { viewedJob } from '../../src/cli/viewed-job.ts';
 import { linesOf, textOf } from '../../src/contract/answer.ts';
-import { missing } from '../../src/contract/reading.ts';
+import { missing, present } from '../../src/contract/reading.ts';
 import type { Session } from '../../src/session/port.ts';
 import { simulatedCluster } from '../../src/simulation/cluster.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import { JobAnswer, jobLines } from '../../src/tools/support/job-answer.ts';
+import { judgeJob } from '../../src/tools/support/job-verdict.ts';
 import { agentSession } from '../fakes/agent-session.ts';
+import { aPod } from '../fakes/cluster-view.ts';
 import { instrumentsFor } from '../fakes/instruments.ts';
 
 const { signal } = new AbortController();
@@ -112,6 +114,35 @@ async function judged(
 }
 
 const ALL = [0, 1, 2, 3, 4, 5, 6, 7];
+
+describe('a launcher on a node of CPUs', () => {
+  const launcher = aPod({ name: 'mpi-launcher', namespace: 'ml', node: 'cpu-1', gpus: {} });
+  const finding = {
+    ...{ id: 'driver-not-loaded', severity: 'warning', component: 'driver', blame: 'unknown' },
+    ...{ title: 'No NVIDIA GPU on the PCI bus and no driver', action: 'fix_configuration' },
+    ...{ confidence: 'high', advice: 'Check that this is a GPU node.', counterEvidence: [] },
+    evidence: [{ what: 'no device', source: 'sysfs' }],
+  };
+  const answerOf = async (pod: typeof launcher, gpus: readonly object[] = []) => {
+    const triage = { verdict: 'warning', findings: [finding], gpus, allocated: [] };
+    const job = { name: 'MPIJob/mpi', namespace: 'ml', gone: present([]), pods: [{ pod }] };
+    return JobAnswer.parse(judgeJob(job, [{ node: 'cpu-1', gpus: [], triage }]));
+  };
+
+  test('lacks no driver: its job wants no GPU there', async () => {
+    const answer = await answerOf(launcher);
+    expect(answer).toMatchObject({ fault: 'unknown', action: 'none' });
+    expect(answer.nodes).toMatchObject([{ asksNoGpu: true, findings: [] }]);
+    expect(textOf(linesOf(jobLines(answer)))).toContain('cpu-1: mpi-launcher; asks for no GPU');
+  });
+
+  test.each([
+    ['asks for one', { ...launcher, gpus: { 'nvidia.com/gpu': 1 } }, []],
+    ['is on a node that has some', launcher, [{ index: 0 }]],
+  ])('is told of it where a pod %s', async (_, pod, gpus) => {
+    expect((await answerOf(pod, gpus)).why).toEqual([finding.title]);
+  });
+});
 
 const PREEMPTED = {
   events: [

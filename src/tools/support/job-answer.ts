@@ -29,6 +29,8 @@ const JobNodeRow = z.strictObject({
   findings: z.array(z.string()),
   /** The same on GPUs that the job does not have. */
   otherGpus: z.int(),
+  /** The job's pods there ask for no GPU. */
+  asksNoGpu: z.literal(true).optional(),
 });
 
 const JobContainer = ContainerFault.omit({
@@ -129,7 +131,8 @@ const moreOf = (more: number, words: string): string[] => (more > 0 ? [`  ${more
 const firstText = ({ node, pod, gpu, time, code, what }: z.infer<typeof First>): string =>
   `${[time ?? 'time not known', code, node, pod === undefined ? undefined : `pod ${pod}`, gpu === undefined ? undefined : `GPU ${gpu}`].flatMap(part => part ?? []).join(', ')}: ${what}`;
 
-function nodeText({ node, verdict, pods, failed, gpus, findings, otherGpus }: NodeRow): string {
+function nodeText(row: NodeRow): string {
+  const { node, verdict, pods, failed, gpus, findings, otherGpus, asksNoGpu } = row;
   const named = `${pods.slice(0, NAMES_MAX).join(', ')}${pods.length > NAMES_MAX ? ` and ${pods.length - NAMES_MAX} more` : ''}`;
   const [worst, ...others] = findings;
   const now =
@@ -141,7 +144,11 @@ function nodeText({ node, verdict, pods, failed, gpus, findings, otherGpus }: No
   return [
     `  ${node}: ${named}`,
     ...(failed > 0 ? [`${failed} failed`] : []),
-    gpus.length > 0 ? `GPU ${gpus.join(', ')}` : 'its GPUs not known',
+    gpus.length > 0
+      ? `GPU ${gpus.join(', ')}`
+      : asksNoGpu
+        ? 'asks for no GPU'
+        : 'its GPUs not known',
     now,
     ...(otherGpus > 0
       ? [`${plural(otherGpus, 'more finding')} there, not known to be of its GPUs`]

@@ -31,7 +31,21 @@ export interface JobNode {
   readonly unseen?: string | undefined;
   /** Why that could not be looked at. */
   readonly unlooked?: string | undefined;
+  /** The job's pods there ask for no GPU, as a launcher does on a node of CPUs. */
+  readonly asksNoGpu?: boolean;
 }
+
+/** The same nodes, with what the job's pods there ask for. */
+export const withRequests = (job: TargetJob, nodes: readonly JobNode[]): readonly JobNode[] =>
+  nodes.map(each => {
+    const here = job.pods.filter(({ pod }) => pod.node === each.node);
+    const asksNoGpu =
+      here.length > 0 &&
+      here.every(
+        ({ pod }) => pod.claims.length === 0 && Object.values(pod.gpus).every(count => count === 0),
+      );
+    return asksNoGpu ? { ...each, asksNoGpu } : each;
+  });
 
 interface FailedPod {
   readonly pod: ClusterPod;
@@ -76,6 +90,7 @@ const Judged = z.looseObject({
   verdict: Verdict,
   findings: z.array(Finding),
   containers: ContainerFaults.exactOptional(),
+  gpus: z.array(z.unknown()).exactOptional(),
 });
 
 /** What triage of a node found of the containers of pods on its GPUs. */
@@ -83,7 +98,7 @@ export const containersIn = (triage: unknown): ContainerFaults | undefined =>
   Judged.safeParse(triage).data?.containers;
 
 /** Findings above info: on the job's GPUs or on no GPU, and those of other GPUs. */
-export function focusOf({ triage, failure, gpus }: JobNode) {
+export function focusOf({ triage, failure, gpus, asksNoGpu = false }: JobNode) {
   const found = Judged.safeParse(triage);
   if (!found.success) return { verdict: undefined, indexes: [], own: [], others: 0 };
   const pcis = failure?.pod.pcis ?? [];
@@ -91,8 +106,13 @@ export function focusOf({ triage, failure, gpus }: JobNode) {
   const indexes = [...new Set([...gpus, ...(failure?.pod.gpus ?? [])])].toSorted((a, b) => a - b);
   const isKnown = !isWhole && (indexes.length > 0 || pcis.length > 0);
   // What containers see is told of each of the job's pods.
+  // A node without GPUs, where the job wants none, is as it should be.
+  const isOfCpus = asksNoGpu && found.data.gpus?.length === 0;
   const serious = found.data.findings.filter(
-    ({ severity, id }) => severity !== 'info' && !id.startsWith(CONTAINER_FINDING),
+    ({ severity, id }) =>
+      severity !== 'info' &&
+      !id.startsWith(CONTAINER_FINDING) &&
+      !(isOfCpus && id === NO_DRIVER_FINDING),
   );
   const own = serious.filter(finding => {
     const about = gpusOf(finding);
@@ -106,6 +126,8 @@ export function focusOf({ triage, failure, gpus }: JobNode) {
   });
   return { verdict: found.data.verdict, indexes, own, others: serious.length - own.length };
 }
+
+const NO_DRIVER_FINDING = 'driver-not-loaded';
 
 export type JobRow = JobAnswer['nodes'][number];
 
@@ -121,6 +143,7 @@ export function nodeRow(job: TargetJob, each: JobNode): JobRow {
     gpus: [...indexes],
     findings: own.map(({ title }) => title),
     otherGpus: others,
+    ...(each.asksNoGpu && { asksNoGpu: true as const }),
   };
 }
 
@@ -170,7 +193,9 @@ export function countsOf(
 /** The nodes that were looked at together; undefined where none was. */
 export function paceOver(nodes: readonly JobNode[]): JobPace | undefined {
   const looks = nodes.flatMap(each =>
-    each.pace ? [{ node: each.node, pace: each.pace, gpus: focusOf(each).indexes }] : [],
+    each.pace && each.pace.gpus.length > 0
+      ? [{ node: each.node, pace: each.pace, gpus: focusOf(each).indexes }]
+      : [],
   );
   return looks.length > 0 ? judgePace(looks) : undefined;
 }

@@ -31,6 +31,7 @@ import {
   paceOver,
   sharedMemoryOf,
   stateOf,
+  withRequests,
 } from './job-state.ts';
 import { awaitedRanks } from './rank-places.ts';
 import type { JobPace } from './stragglers.ts';
@@ -67,7 +68,8 @@ type Root = Pick<
 > & { readonly pod?: string | undefined };
 
 /** Whose fault it was that the job failed, where it began, and which node is to leave it. Pure. */
-export function judgeJob(job: TargetJob, nodes: readonly JobNode[]): JobAnswer {
+export function judgeJob(job: TargetJob, asked: readonly JobNode[]): JobAnswer {
+  const nodes = withRequests(job, asked);
   const failed = failedPods(job);
   const rows = nodes.map(node => nodeRow(job, node));
   const pace = paceOver(nodes);
@@ -183,7 +185,7 @@ function byPods(job: TargetJob, nodes: readonly JobNode[], rows: readonly JobRow
   const told = nodes.find(({ failure }) => failure?.pod.pod === pod?.name);
   const now = rows
     .filter(({ verdict, findings }) => verdict === 'critical' && findings.length > 0)
-    .map(({ node, findings }) => `${node} as it is now: ${findings[0]}`);
+    .map(({ node, findings }) => `node ${node} as it is now: ${findings[0]}`);
   const full = pod && bySharedMemoryOf(job, nodes, pod);
   if (full && !told?.failure?.findings.some(({ id }) => id === SHARED_MEMORY_FINDING)) {
     return { ...full, against: [...full.against, ...now] };
