@@ -144,6 +144,6 @@ function goneDevices(view: View): readonly Clue[] {
 /** GPUs that DRA does not publish, and devices that pods hold and it publishes no more. */
 export const draDevices = rule(
   'dra-devices',
-  { gpu: { tells: ['uuid', 'pci', 'handle'] }, cluster: true },
+  { gpu: { decides: ['handle'], tells: ['uuid', 'pci'] }, cluster: true },
   facts => (facts.cluster ? draDeviceClues(facts.cluster, seenGpus(facts.driver)) : []),
 );
