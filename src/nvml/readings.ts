@@ -114,7 +114,7 @@ export const DRIVER = {
   nvmlVersion:         { label: 'NVML version', depth: 'first', schema: text },
   /** As the driver counts it: 13000 is CUDA 13.0. */
   cudaDriverVersion:   { label: 'CUDA version', depth: 'first', schema: number },
-  count:               { label: 'count of GPUs', depth: 'first', counters: true, now: true, schema: number },
+  count:               { label: 'count of GPUs', depth: 'first', counters: true, now: true, schema: reading(count) },
   /** nvmlSystemGetNvlinkBwMode: `full` unless someone has set another; Hopper and newer. */
   nvlinkBandwidthMode: { label: 'NVLink bandwidth mode', depth: 'all', schema: text },
   /** nvmlSystemGetCPER_v1: what firmware and driver wrote down of hardware errors. R610, root alone. */

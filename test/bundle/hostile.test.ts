@@ -232,6 +232,13 @@ test('whatever stands at any place: one sentence, or an answer of the usual form
   );
 });
 
+test('half a GPU is no count of GPUs', async () => {
+  const half = changedAt(JSON.parse(text), ['drivers', '0', 'count', 'value'], 0.5);
+  const bundle = unpacked(Buffer.from(JSON.stringify(half)), 'x');
+  const answer = await answered(triageGpuNode, {}, replayInstruments(bundle));
+  expect(answer.structured['layers']).not.toHaveProperty('nvml');
+});
+
 test('what is written is read back as it was', async () => {
   const bundle = await bundleOf('lost-gpu');
   expect(unpacked(packed(bundle), 'x')).toEqual(bundle);
