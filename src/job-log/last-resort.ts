@@ -39,7 +39,7 @@ export function withCause(
     return known.map(one => (isReset(one) ? asLastResort(one) : one));
   }
   const other = [...known.filter(({ meaning }) => meaning.id === 'exception'), ...failures]
-    .filter(one => !OF_NETWORK.test(one.text) && !GOT_NOTHING.test(one.text))
+    .filter(({ text }) => !OF_NETWORK.test(text) && !GOT_NOTHING.test(text) && !passesOn(text))
     .filter(
       one => !BY_FORM.test(one.meaning.id) || FAILED_FORM.test(one.text) || isApart(first, one),
     )
@@ -107,6 +107,19 @@ function reasonOf(cause: Occurrence, failures: readonly Occurrence[]): Occurrenc
   );
 }
 
+/** What kept it from its peer, right before a status that tells nothing else. */
+const networkBefore = (cause: Occurrence, known: readonly Occurrence[]): Occurrence | undefined =>
+  cause.meaning.id === 'library-status'
+    ? known.find(
+        ({ meaning, line, ordinary, text }) =>
+          meaning.role === 'consequence' &&
+          meaning.layer === 'fabric' &&
+          line < cause.line &&
+          cause.ordinary - ordinary <= FEW_LINES &&
+          !isLoopback(text),
+      )
+    : undefined;
+
 /** What does not fit a compiler is of whoever chose both, where the build tells. */
 const COMPILER = /:\d{1,7}(?::\d{1,5})?: (?:fatal )?error: |\(\d{1,7}\): error: /;
 
@@ -116,6 +129,11 @@ function withReason(
 ): readonly Occurrence[] {
   const cause = known.find(({ meaning }) => meaning.role === 'cause');
   if (!cause) return known;
+  const asReport = { ...cause, meaning: { ...cause.meaning, role: 'report' as const } };
+  const network = networkBefore(cause, known);
+  if (network) {
+    return known.map(one => (one === cause ? asReport : one === network ? asLastResort(one) : one));
+  }
   const reason = reasonOf(cause, failures);
   if (!reason) return known;
   const { lastResort: _, ...rest } = reason;
@@ -127,7 +145,7 @@ function withReason(
   const { layer, action } = isOpen ? cause.meaning : reason.meaning;
   return [...known, { ...rest, meaning: { ...reason.meaning, layer, action } }]
     .toSorted((a, b) => a.line - b.line)
-    .map(one => (one === cause ? { ...one, meaning: { ...one.meaning, role: 'report' } } : one));
+    .map(one => (one === cause ? asReport : one));
 }
 
 /** What a program says of a network that failed it, in whatever words. */
