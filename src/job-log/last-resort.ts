@@ -23,7 +23,7 @@ export function withCause(
   known: readonly Occurrence[],
   failures: readonly Occurrence[],
 ): readonly Occurrence[] {
-  if (causesOf(known) > 0) return withReason(known, failures);
+  if (causesOf(known) > 0) return beforeTools(known, failures) ?? withReason(known, failures);
   const consequences = known.filter(({ meaning }) => meaning.role === 'consequence');
   // What only heads the reason behind it is not what failed first.
   const first = consequences.find(one => !HEADS.test(one.text)) ?? consequences[0];
@@ -49,6 +49,23 @@ export function withCause(
   return (other && BY_FORM.test(other.meaning.id) ? [...known, other] : known)
     .toSorted((a, b) => a.line - b.line)
     .map(one => (isCause(one) ? asLastResort(one) : one));
+}
+
+/** What a tool of a script says after an error of somebody else is of the tidying up. */
+function beforeTools(
+  known: readonly Occurrence[],
+  failures: readonly Occurrence[],
+): readonly Occurrence[] | undefined {
+  const causes = known.filter(({ meaning }) => meaning.role === 'cause');
+  const first = causes[0]?.line ?? 0;
+  const failed = failures.find(({ line, text }) => line < first && !passesOn(text));
+  if (!failed || causes.some(({ weak }) => weak !== 'tool')) return undefined;
+  return [
+    failed,
+    ...known.map(one =>
+      causes.includes(one) ? { ...one, meaning: { ...one.meaning, role: 'report' as const } } : one,
+    ),
+  ].toSorted((a, b) => a.line - b.line);
 }
 
 /** pip knows of no package whose index it could not ask. */

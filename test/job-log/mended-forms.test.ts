@@ -127,3 +127,14 @@ test('a task of slurmstepd that has ended is no peer that is gone', () => {
   const line = 'slurmstepd-n1: error: write to unblock task 0 failed: Broken pipe';
   expect(read(line).filter(({ id }) => id === 'peer-closed')).toEqual([]);
 });
+
+test('what a script could not tidy up after an error is not what failed', () => {
+  const failed = '[ERROR] URL https://registry:5050/v2/x returned error code: 504 Gateway Time-out';
+  const tidied = 'rm: cannot remove /tmp/x: No such file or directory';
+  expect(causes('importing', failed, 'cleaning up', tidied)).toEqual([
+    { id: 'first-error', layer: 'host', line: 2 },
+  ]);
+  expect(causes('importing', tidied)).toEqual([
+    { id: 'file-missing', layer: 'configuration', line: 2 },
+  ]);
+});
