@@ -26,7 +26,14 @@ import { readJobLog } from '../../src/job-log/read-job-log.ts';
  *     13            24    21     21    20  0   before: 20, 20, 19
  *     14            42    37     39    36  0   before lots 12 and 13 were mended for: 35, 39, 34
  *     15            42    32     36    30  0   before: 32, 36, 30
+ *     16            41    37     36    34  0   this and those below: before anything from lot 14 on was looked at
+ *     17            37    33     30    28  0
+ *     18            42    29     32    25  0
+ *     19            42    36     34    32  0
+ *     20            42    36     37    35  0   after mends for others: 38, 39, 38
+ *     21            40    25     29    22  0   after mends for others: 28, 32, 26
  *
+ * Lots 16 and 17 had 42 logs each, 34 and 31 of them right; a thread that another lot has is left out here.
  * Lots 14 and 15 were measured before anything was mended for them, 66 of 84, and 55 of the 68 that their judges were
  * sure of. How much the table's texts carry: with all of them struck out, line and blame are both right in 656 of the
  * 791, and were in 615 before the words and forms of errors were looked through for that; texts apart, the reader has
@@ -118,6 +125,91 @@ const STILL_WRONG: Readonly<Record<string, string>> = {
     'DeepSpeed warns so of each operation that it does without; the traceback has lost its end.',
 };
 
+/** Still wrong of lots that little or nothing was mended for: by lot, what is to be known of them. Only shrinks, too. */
+const NOT_MENDED: Readonly<
+  Record<string, { readonly why: string; readonly names: readonly string[] }>
+> = {
+  'lot-16': {
+    why: 'Clouds that take a machine away or have none left, and what a program does without: told as notes.',
+    names: [
+      'sky-pool-preempted-no-cluster',
+      'sky-vcpu-limit',
+      'fairseq-loss-scale-collapse',
+      'trixie-unknown-module',
+      'fastsocket-warnings-recovered',
+    ],
+  },
+  'lot-17': {
+    why: 'Spot machines that a controller takes for a failed command, and notes of what nothing came of.',
+    names: [
+      'dynamo-nixl-ucx-connect-refused',
+      'skypilot-preempted-recovering',
+      'sagemaker-tgi-shard-3-cannot-start',
+      'ray-fairseq-oom-batches-skipped',
+      'b200-xid-145-allgather-hang',
+    ],
+  },
+  'lot-18': {
+    why: 'Tools of images and of mining rigs, whose errors have no form of an error or are followed by louder ones.',
+    names: [
+      'triton-2052-model',
+      'htpolynet-densify',
+      'alphapulldown-jax-start',
+      'lmflow-adam-build',
+      'higgs-audio-serve',
+      'translations-worker-v100',
+      'marian-batchfit',
+      'musubi-step5000',
+      'pyxis-gpu-pack',
+      'eks-vllm-rank8',
+      'efa-sixteen-ranks',
+      'k8s-infra-t4-vm',
+      'llava-next-streaming',
+      'rig-two-cards',
+      'rig-gtx1060',
+      'rig-gtx1650',
+      'rf2na-example-pasteur',
+      'rig-three-1070',
+    ],
+  },
+  'lot-19': {
+    why: 'A crash and a status of cuDNN that tell nobody’s fault, and an error of a device that is tried again.',
+    names: ['go2-distill-policy', 'alphafold-ada-card', 'tacotron2-warm-start'],
+  },
+  'lot-20': {
+    why: 'Losses that are no number, told by the number alone, and a network told by its plugin.',
+    names: [
+      'portrait-diffusion-resume',
+      'rl-fsdp-workers-v6-hosts',
+      'dlrm-two-node-broadcom',
+      'vgpu-pod-admission',
+    ],
+  },
+  'lot-21': {
+    why: 'Consequences in words that no text knows, and what a program notes as harmless.',
+    names: [
+      'pool-echo-job',
+      'tp4-model-loading',
+      'dlc-grpo-worker',
+      'clearml-resnet34',
+      'trtllm-benchmark-pod',
+      'lwm-chat-jax',
+      'two-instance-mpi-probe',
+      'low-latency-four-nodes',
+      'leonardo-ray-worker',
+      'lightning-elastic-on-slurm',
+      'deepep-internode-two',
+      'trlx-ppo-rollouts',
+      'xla-fsdp-eight-cores',
+      'bert-mpi-four-workers-end',
+    ],
+  },
+};
+const WRONG = new Set([
+  ...Object.keys(STILL_WRONG),
+  ...Object.values(NOT_MENDED).flatMap(({ names }) => names),
+]);
+
 function score({ log, line, alsoRight = [], blame, alsoBlame = [], ranks }: Case) {
   const text = `${log.join('\n')}\n`;
   const asked = { container: 'train', previous: false, requests: 1, bytes: text.length };
@@ -138,10 +230,10 @@ test.each(CASES)('$name', one => {
   const { line, blame, falseHardware, otherRanks } = score(one);
   expect(falseHardware).toBe(false);
   expect(otherRanks).toEqual([]);
-  expect(line && blame ? 'right' : 'wrong').toBe(one.name in STILL_WRONG ? 'wrong' : 'right');
+  expect(line && blame ? 'right' : 'wrong').toBe(WRONG.has(one.name) ? 'wrong' : 'right');
 });
 
 test('no case is listed as wrong that is not there', () => {
   const names = new Set(CASES.map(({ name }) => name));
-  expect(Object.keys(STILL_WRONG).filter(name => !names.has(name))).toEqual([]);
+  expect([...WRONG].filter(name => !names.has(name))).toEqual([]);
 });
