@@ -94,13 +94,14 @@ export const passesOn = (text: string): boolean => PASSED_ON.test(text);
 
 /** What a program says as it gives up, in no form of an error. */
 const GIVES_UP =
-  /\b(?:failed|cannot|can't|could not|couldn't|unable to|terminating|exiting|abort(?:ed|ing)|giving up|not found)\b|\berror\s?[:=]/i;
+  /\b(?:failed|cannot|can't|could not|couldn't|unable to|terminating|exiting|abort(?:ed|ing)|giving up|not found)\b|\berror\s?[:=](?!\s*$)/i;
 /** Help texts of launchers say what may have been. */
 const GUESSES = /\b(?:usually|may|might|likely|possibl[ey]|perhaps|without calling|either|if)\b/i;
 export const givesUp = ({ level, text }: Line): boolean =>
   level === 'plain' &&
   GIVES_UP.test(text) &&
   !GUESSES.test(text) &&
+  !isHeading(text) &&
   !isHarmless(text) &&
   noticedOfOthers(text) === undefined;
 
