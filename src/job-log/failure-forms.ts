@@ -58,15 +58,33 @@ const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)
 /** It stands alone: what went wrong is said below. */
 export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;
 const HEADING = new RegExp(
-  `^\\W*(?:[A-Z]{2,8} |\\w{1,20} has detected the following )?(?:fatal |internal |last )?error(?: (?:in|from) [^:]{1,80})?:?\\s*(?:\\([^()]{1,60}\\)\\s*)?$|\\bIntercepted XLA runtime error:\\s*$|^(?:Range checking|Input|Software inconsistency|File input\\/output|System I\\/O) error(?: \\(possible bug\\))?:\\s*$|^ERROR: \\(gcloud\\.[\\w.-]{1,100}\\) [^:]{1,80}:\\s*$|[-=*]{4,} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,}\\s*$|^CMake Error(?: at [^:]{1,200}:\\d{1,6} \\(\\w{1,60}\\))?:$|${PANICKED.source}`,
+  [
+    /^\W*(?:\w{1,20} has detected the following )?(?:fatal |internal |last )?error(?: (?:in|from) [^:]{1,80})?:?\s*(?:\([^()]{1,60}\)\s*)?$/,
+    /(?<![-=*])[-=*]{4,80} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,80}\s*$/,
+    /^CMake Error(?: at [^:]{1,200}:\d{1,6} \(\w{1,60}\))?:$/,
+    // XLA's, those of GROMACS (fatalerror.cpp), gcloud's.
+    /\bIntercepted XLA runtime error:\s*$/,
+    /^(?:Range checking|Input|Software inconsistency|File input\/output|System I\/O) error(?: \(possible bug\))?:\s*$/,
+    /^ERROR: \(gcloud\.[\w.-]{1,100}\) [^:]{1,80}:\s*$/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
   'i',
 );
+/** `MPI ERROR:`; `Mean error` is a measure. */
+const OF_LIBRARY =
+  /^\W*[A-Z]{2,8} (?:FATAL |[Ff]atal )?(?:ERROR|[Ee]rror)(?: (?:in|from) [^:]{1,80})?:?\s*(?:\([^()]{1,60}\)\s*)?$/;
 /** By its end first: most lines are none. */
 const ENDS_HEADING = /[:r)=*-]\s*$/i;
 /** MATLAB's: `Error using gpuArray`. */
 const OF_CALLER = /^\{?Error using \S{1,80}(?: \(line \d{1,6}\))?\s*$/;
 const isHeading = (text: string): boolean =>
-  OF_CALLER.test(text) || (ENDS_HEADING.test(text.slice(-4)) && HEADING.test(text));
+  OF_CALLER.test(text) ||
+  (ENDS_HEADING.test(text.slice(-4)) &&
+    (HEADING.test(text) || OF_LIBRARY.test(text) || PANICKED.test(text)));
+/** What an error of a measurement is: `0.031`, `MAE 0.031`. */
+const MEASURED =
+  /^\s*[-+]?[\d.]{1,20}(?:e[-+]?\d{1,4})?\s?%?\s*$|^\s*[\w ()/@-]{1,40}[:=]?\s{1,8}[-+]?\d{0,9}\.\d{1,20}(?:e[-+]?\d{1,4})?\s?%?\s*$/i;
 /** What follows is quoted, and says itself whether it is an error. */
 export const QUOTES =
   /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\bbuffer follows\s*$|\w\W{0,3}\{\s{0,8}$|\berror executing (?:job|process)\b|\bprinting (?:\w+ |contents of )?log file\b/i;
@@ -88,13 +106,14 @@ export const passesOn = (text: string): boolean => PASSED_ON.test(text);
 
 /** What a program says as it gives up, in no form of an error. */
 const GIVES_UP =
-  /\b(?:failed|cannot|can't|could not|couldn't|unable to|terminating|exiting|abort(?:ed|ing)|giving up|not found)\b|\berror\s?[:=]/i;
+  /\b(?:failed|cannot|can't|could not|couldn't|unable to|terminating|exiting|abort(?:ed|ing)|giving up|not found)\b|\berror\s?[:=](?!\s*$)/i;
 /** Help texts of launchers say what may have been. */
 const GUESSES = /\b(?:usually|may|might|likely|possibl[ey]|perhaps|without calling|either|if)\b/i;
 export const givesUp = ({ level, text }: Line): boolean =>
   level === 'plain' &&
   GIVES_UP.test(text) &&
   !GUESSES.test(text) &&
+  !isHeading(text) &&
   !isHarmless(text) &&
   noticedOfOthers(text) === undefined;
 
@@ -209,7 +228,9 @@ const WORDS = /\b(?:[a-z]{2,40}[\s,.:']{1,3}){3}/i;
 
 /** Whether it is an error by its form, whatever it says. */
 export function looksFailed({ level, text }: Line, above: string): boolean {
-  if (WHAT.test(text) || isHeading(above)) return !isHarmless(text) && !QUOTES.test(text);
+  if (WHAT.test(text) || (isHeading(above) && !MEASURED.test(text))) {
+    return !isHarmless(text) && !QUOTES.test(text);
+  }
   if (level !== 'plain' && level !== 'error') return false;
   if (!MAY_FAIL.test(text) && (level === 'plain' || !WORDS.test(text))) return false;
   if (level === 'plain' && !isOfForm(text) && !(OF_JAVA.test(text) && MAY_FAIL.test(above)))

@@ -136,3 +136,28 @@ test.each([
   const raised = ['Traceback (most recent call last):', '  File "a.py", line 1, in f', line];
   expect(read(...raised)).toMatchObject([{ role: 'cause', line: 3 }]);
 });
+
+const SETUP = ['Loading config from /etc/job.yaml', 'Model has 7.1 B parameters', '8 data workers'];
+const AT_WORK = [
+  ...['Loading shards', 'Building optimizer AdamW', 'Warm start of the sampler'],
+  ...['Dataset has 12003 rows', 'First batch is ready', 'Compiling the graph took 12 s', 'Eager'],
+];
+const RAISED = ['Traceback (most recent call last):', '  File "/a.py", line 88, in <module>'];
+
+describe('what a healthy program prints, beside an exception and at the end of a log', () => {
+  test.each([
+    ['a measure', '==== Error ====\nMAE 0.031'],
+    ['a measure', 'RMS error (kcal/mol)\n0.031'],
+    ['a measure', 'test error:\n0.0231'],
+    ['a measure', 'Mean error\n0.12'],
+  ])('%s is no cause: %s', (_, said) => {
+    const log = [...SETUP, ...said.split('\n'), ...AT_WORK];
+    const causes = read(...log, ...RAISED, "KeyError: 'tokens'").filter(
+      ({ role }) => role === 'cause',
+    );
+    expect(causes).toMatchObject([{ id: 'exception', line: log.length + 3 }]);
+    expect(read(...log, 'Model saved to /out', 'Bye').filter(one => one.role === 'cause')).toEqual(
+      [],
+    );
+  });
+});

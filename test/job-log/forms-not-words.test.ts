@@ -27,6 +27,18 @@ describe('a fatal line stays one, whatever its words remind of', () => {
     'error: no error handler for this kernel',
     'error: fallback model not given',
     'fatal error: deprecated format: v1 was removed',
+    'ERROR: encountered error while loading checkpoint shard 3: bad magic number',
+    'FATAL: preprocessing did not run successfully',
+    'ERROR: disk /data is over 95% full, refusing to write',
+    'ERROR failed to start metrics agent: port 8080 is taken',
+    'Fatal: compile cache has been disabled, model cannot be loaded',
+    'error: run failed due to previous errors',
+    'ERROR: metadata-generation-failed-items is not empty',
+    'ERROR: weights are stale, not updating',
+    'ERROR: cannot read environments file of the sweep',
+    'ERROR: error is not recoverable: exiting trainer',
+    'ERROR: no more nodes exist in the pool of the trainer',
+    'ERROR: no clean shutdown of the last run, its journal is damaged',
   ])('%s', line => {
     expect(read('step 7', line, 'bye')).toMatchObject([{ id: 'first-error', line: 2 }]);
   });
