@@ -114,7 +114,12 @@ export async function readDra(
     newestOf(version => sliceList(version, node)),
     pods.then(read => claimsOf(api, read, { version: served.value[0], signal })),
   ]);
-  const published = mapReading(devices, readClusterDevices);
+  const read = mapReading(devices, readClusterDevices);
+  // A list that is cut would be one of devices that are gone.
+  const published =
+    read.ok && read.value.length > DEVICES_MAX
+      ? missing('unreadable', `its node has ${read.value.length} devices, more than ${DEVICES_MAX}`)
+      : read;
   const found = { devices: published, ...(claims && { claims }) };
   if (!published.ok || published.value.length === 0) return found;
   const withDomains = published.value.some(({ driver }) => driver === COMPUTE_DOMAIN);
@@ -155,16 +160,14 @@ function readClusterDevices(slices: readonly unknown[]): readonly ClusterDevice[
   }
   const own = slices.filter(slice => newest.get(poolOf(slice).key) === poolOf(slice).generation);
   const read = Map.groupBy(own, slice => poolOf(slice).key);
-  return own
-    .flatMap(slice => {
-      const { driver, pool, key, slices: all } = poolOf(slice);
-      const isShort = (read.get(key)?.length ?? 0) < all;
-      return listAt(slice, 'spec', 'devices').map(device => ({
-        ...readDevice(device, { driver, pool }),
-        ...(isShort && { poolIncomplete: true as const }),
-      }));
-    })
-    .slice(0, DEVICES_MAX);
+  return own.flatMap(slice => {
+    const { driver, pool, key, slices: all } = poolOf(slice);
+    const isShort = (read.get(key)?.length ?? 0) < all;
+    return listAt(slice, 'spec', 'devices').map(device => ({
+      ...readDevice(device, { driver, pool }),
+      ...(isShort && { poolIncomplete: true as const }),
+    }));
+  });
 }
 
 function poolOf(slice: unknown) {

@@ -1,7 +1,7 @@
 import type { ClusterEvent, ClusterPod, ClusterPods, StackPod } from '../contract/cluster-view.ts';
 import { STACK_PARTS } from '../contract/cluster-view.ts';
 import { mayBeIdle } from '../contract/idle-pods.ts';
-import type { Reading } from '../contract/reading.ts';
+import { missing, type Reading } from '../contract/reading.ts';
 
 type EventsOf = (
   pod: Pick<ClusterPod, 'namespace' | 'name'>,
@@ -10,6 +10,8 @@ type EventsOf = (
 /** One request each. Parts that wait for the same are idle for the same. */
 const STACK_MAX = 2;
 const JOBS_MAX = 2;
+
+const NOT_ASKED = missing('not_read', `events are read of the pods of ${JOBS_MAX} jobs`);
 
 /**
  * The pods of a node with the events of those of which nothing begins: only there does the kubelet say why.
@@ -25,11 +27,12 @@ export async function withIdleEvents(pods: ClusterPods, eventsOf: EventsOf): Pro
   const idle = pods.gpuPods.filter(pod => !own.has(pod.uid) && isIdle(pod));
   const jobs = [...Map.groupBy(idle, jobOf).values()].flatMap(([first]) => first ?? []);
   const read = new Map(
-    await Promise.all(
-      [...stack, ...jobs.slice(0, JOBS_MAX)].map(
+    await Promise.all([
+      ...[...stack, ...jobs.slice(0, JOBS_MAX)].map(
         async pod => [pod.uid, await eventsOf(pod)] as const,
       ),
-    ),
+      ...jobs.slice(JOBS_MAX).map(({ uid }) => [uid, NOT_ASKED] as const),
+    ]),
   );
   if (read.size === 0) return pods;
   const withEvents = <Pod extends ClusterPod>(pod: Pod): Pod => {

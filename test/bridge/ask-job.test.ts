@@ -187,6 +187,7 @@ describe('a node that its platform takes back', () => {
   test.each([
     ['its program failed by itself', failed(400, 1, [401, '[rank0]: ValueError: bad token'])],
     ['it was stopped hours before', failed(9_000, 143, [9_001, 'SIGTERM received, exiting'])],
+    ['it was stopped some minutes before', failed(700, 143, [701, 'SIGTERM received, exiting'])],
   ])('explains no pod where %s', async (_, end) => {
     const answer = await judged({
       'node-a': { pods: [pod('train-0', ALL, end)], cluster: PREEMPTED },
@@ -194,6 +195,20 @@ describe('a node that its platform takes back', () => {
     expect(answer.first?.what).not.toContain('Azure');
     expect(answer.fault).not.toBe('host');
   });
+});
+
+test.each([
+  ['just now', 400, { fault: 'host', confidence: 'low' }],
+  ['hours ago', 9_000, { fault: 'unknown' }],
+])('a mark that bears no time may be of an end that was %s', async (_, secondsAgo, expected) => {
+  const labels = { 'cloud.google.com/active-node-maintenance': 'ONGOING' };
+  const answer = await judged({
+    'node-a': {
+      pods: [pod('train-0', ALL, failed(secondsAgo, 143))],
+      cluster: { labels },
+    },
+  });
+  expect(answer).toMatchObject(expected);
 });
 
 test('a pod that the cluster took with its node says so where no node can be read', async () => {

@@ -310,3 +310,15 @@ test('a pool with fewer slices than it says is told as incomplete, of its newest
     ['second', undefined],
   ]);
 });
+
+test('more devices than are kept are not read, for a list that is cut would be one of devices that are gone', async () => {
+  const all = (count: number) => Array.from({ length: count }, (_, at) => ({ name: `gpu-${at}` }));
+  put('gpu.nvidia.com', ...all(512));
+  expect((await viewed()).devices).toMatchObject({ ok: true });
+  put('compute-domain.nvidia.com', ...all(1));
+  expect((await viewed()).devices).toEqual({
+    ok: false,
+    reason: 'unreadable',
+    detail: 'its node has 513 devices, more than 512',
+  });
+});

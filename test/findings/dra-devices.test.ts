@@ -31,7 +31,7 @@ describe('a GPU that works and that DRA does not publish', () => {
     expect(told({ devices: present([device(0)]) })).toMatchObject([
       {
         id: 'dra-not-published',
-        title: 'DRA publishes 1 devices of this node, and of 1 working GPU none',
+        title: 'DRA publishes 1 device of this node, and of 1 working GPU none',
         severity: 'warning',
         gpus: [{ index: 1, uuid: 'GPU-1' }],
         evidence: [{ what: 'not in it: GPU 1 (GPU-1)' }],
@@ -87,6 +87,22 @@ test('a pool that lacks slices is told once', () => {
   const short = { poolIncomplete: true as const };
   const devices = present([device(0, short), device(1, short)]);
   expect(idsOf({ devices })).toEqual(['dra-pool-incomplete:gpu.nvidia.com/gpu-3']);
+});
+
+test('of a pool that lacks slices no GPU and no device is missing', () => {
+  const devices = present([device(0, { poolIncomplete: true })]);
+  const claims = present([
+    {
+      ...{ namespace: 'team-a', name: 'gpu', users: [{ pod: 'train-0', containers: [] }] },
+      devices: [{ driver: 'gpu.nvidia.com', pool: 'gpu-3', name: 'gpu-1' }],
+    },
+  ]);
+  expect(idsOf({ devices, claims })).toEqual(['dra-pool-incomplete:gpu.nvidia.com/gpu-3']);
+});
+
+test('a pool of another driver may have slices of all nodes, which nobody has asked for', () => {
+  const of = { driver: 'nic.example.com', poolIncomplete: true } as const;
+  expect(idsOf({ devices: present([device(0), device(1), device(2, of)]) })).toEqual([]);
 });
 
 describe('a device that a claim holds', () => {

@@ -187,6 +187,11 @@ describe('a pod of the stack of which nothing begins', () => {
       'the DRA driver does not prepare what it claims',
     ],
     [
+      'FailedPrepareDynamicResources',
+      'Failed to prepare dynamic resources: prepare dynamic resources: ResourceClaim a: DRA driver gpu.nvidia.com is not registered',
+      'the DRA driver that it needs is not registered with the kubelet',
+    ],
+    [
       'Failed',
       'Error: nvidia-container-cli: initialization error: nvml error',
       'NVIDIA’s runtime cannot give it a GPU',
@@ -565,7 +570,39 @@ describe('a pod of a job of which nothing begins', () => {
     expect(told([pod('train-0', [own])])).toMatchObject([
       { severity: 'info', action: 'watch', title: expect.stringContaining('ConfigMap or Secret') },
     ]);
-    expect(told([pod('train-0', undefined)])[0]?.title).toMatch(/nobody says why$/);
+    expect(told([pod('train-0', []), pod('train-1', undefined)])[0]?.title).toMatch(
+      /^Pod team-a\/train-0, .* no event says why$/,
+    );
+  });
+
+  test('whose events nobody has read does not say that none tells why', () => {
+    const refused = { ...pod('train-0', undefined), events: missing('no_permission') };
+    for (const each of [pod('train-0', undefined), refused]) {
+      expect(told([each])[0]?.title).toMatch(/why is not known, its events were not read$/);
+    }
+  });
+
+  test.each([
+    [
+      'the path of a volume',
+      'FailedMount',
+      'MountVolume.SetUp failed: mount.nfs: 10.0.0.1:/no runtime for "nvidia" is configured',
+    ],
+    ['the path of a volume, of the hook', 'FailedMount', 'mount.nfs: 10.0.0.1:/nvml error'],
+    [
+      'its network',
+      'FailedCreatePodSandBox',
+      'plugin type="multus-cni" failed (add): cannot find a network-attachment-definition (nvml error)',
+    ],
+    [
+      'its claim',
+      'FailedPrepareDynamicResources',
+      'prepare dynamic resources: NodePrepareResources failed for ResourceClaim a: invalid: DRA driver gpu.nvidia.com is not registered',
+    ],
+  ])('accuses no node by words that its owner chooses: %s', (_, reason, message) => {
+    expect(told([pod('train-0', [event(reason, message)])])).toMatchObject([
+      { severity: 'info', action: 'watch' },
+    ]);
   });
 
   test('is none that has just been given to the node, or is of the stack', () => {

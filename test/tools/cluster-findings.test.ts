@@ -92,6 +92,18 @@ test.each<readonly [string, Partial<ClusterView>, string, readonly string[]]>([
     ['gpu-stack', 'stack-images', 'dra-driver'],
   ],
   ['the loaded module', {}, 'no-driver', ['stack-images']],
+  [
+    'the events of a pod of a job that may be idle',
+    { pods: present({ ...PODS, gpuPods: [aPod({ events: unread })] }) },
+    'dgx-h100',
+    ['pods-not-starting'],
+  ],
+  [
+    'the events of a part of the stack that may be idle',
+    { pods: present({ ...PODS, stack: [{ ...aPod({ events: unread }), part: 'driver' }] }) },
+    'dgx-h100',
+    ['gpu-stack'],
+  ],
 ])('%s is part of what a check rests on, each of them', async (_what, changed, like, names) => {
   const whole = { devices: present([{ ...DEVICE, taints: [] }]), pods: present(PODS) };
   const well = await triaged(whole);

@@ -469,6 +469,49 @@ describe('what a slower link carries, where GPM tells it', () => {
     expect(judged(paceOf(links, links), paceOf(links, { ...links, ...reading })).kind).toBe(kind);
   });
 
+  test('one that moves much is hardware', () => {
+    const found = judged(paceOf({}, {}), paceOf({}, { ...lanes, pcieMibPerSecond: 9_000 }));
+    expect(found).toMatchObject({ fault: 'hardware', confidence: 'medium', action: 'drain' });
+  });
+
+  test.each<readonly [string, Partial<PaceGpu>, string]>([
+    ['PCIe link', lanes, 'GPU 1 on node-1: PCIe generation 5 x8 of 5 x16'],
+    [
+      'NVLink',
+      speed,
+      'GPU 1 on node-1: an NVLink at 13281 MB/s, those of the others at 26562 MB/s',
+    ],
+  ])(
+    'on uniform waiting a slower %s of which no counter tells accuses nobody',
+    (_, reading, words) => {
+      const { fault, confidence, action, text } = judged(
+        paceOf(links, links),
+        paceOf(links, { ...links, ...reading }),
+      );
+      expect({ fault, confidence, action, text }).toEqual({
+        ...{ fault: 'unknown', confidence: 'low', action: 'watch' },
+        text: `${words}; the job waits, and no counter tells what this link moves: that it waits for it is only possible`,
+      });
+    },
+  );
+
+  test.each<readonly [string, Partial<PaceGpu>]>([
+    ['idles', { busyPercent: { min: 0, mean: 35, max: 80 } }],
+    ['works', { memoryBusyPercent: 60, powerW: 500 }],
+  ])('without a counter it is hardware where its own GPU %s and the others wait', (_, reading) => {
+    expect(judged(paceOf({}, {}), paceOf({}, { ...lanes, ...reading }))).toMatchObject({
+      ...{ fault: 'hardware', confidence: 'medium', action: 'drain' },
+      stragglers: [{ cause: 'PCIe', gpus: [1] }],
+    });
+  });
+
+  test('without a counter it goes behind another GPU that is unlike the others', () => {
+    const idles = { busyPercent: { min: 0, mean: 35, max: 80 } };
+    expect(judged(paceOf({}, idles), paceOf({}, lanes)).stragglers).toMatchObject([
+      { cause: 'idle GPU', node: 'node-0', gpus: [1] },
+    ]);
+  });
+
   test('it stands among the words of what all do', () => {
     const quiet = { nvlinkMibPerSecond: 12, nvlinkBy: 'counters' as const };
     expect(judged(paceOf(quiet, quiet)).text).toBe(

@@ -1,4 +1,4 @@
-import type { ClusterView } from '../../contract/cluster-view.ts';
+import type { ClusterDevice, ClusterView } from '../../contract/cluster-view.ts';
 import { shell } from '../../contract/printed-command.ts';
 import { known } from '../../contract/reading.ts';
 import { plainText } from '../../contract/untrusted.ts';
@@ -28,6 +28,10 @@ const MISSING = {
 
 const ofGpus = ({ devices }: View) =>
   (known(devices) ?? []).filter(({ driver }) => driver === GPU_DRIVER);
+
+/** Of an incomplete pool nobody knows which devices it lacks. */
+const areAllSeen = (devices: readonly ClusterDevice[]): boolean =>
+  devices.every(({ poolIncomplete }) => !poolIncomplete);
 
 /** Its kubelet plugin has a container for GPUs only where these are to be given out by DRA (chart, resources.gpus). */
 function nonePublished(view: View, gpus: readonly SeenGpu[]): readonly Clue[] {
@@ -63,20 +67,21 @@ function nonePublished(view: View, gpus: readonly SeenGpu[]): readonly Clue[] {
 
 /** GPUs that work and that no device of DRA is, nor is a part of, beside others that are. */
 function notPublished(view: View, gpus: readonly SeenGpu[]): readonly Clue[] {
+  const devices = ofGpus(view);
   const names = new Set(
-    ofGpus(view).flatMap(({ uuid, parentUuid }) => [uuid ?? [], parentUuid ?? []].flat()),
+    devices.flatMap(({ uuid, parentUuid }) => [uuid ?? [], parentUuid ?? []].flat()),
   );
   const left = gpus.filter(
     ({ uuid, error }) => error === undefined && uuid !== undefined && !names.has(uuid),
   );
   // Where none of them is known by its name, it is the names that do not fit.
   const isOther = gpus.every(({ uuid }) => uuid === undefined || !names.has(uuid));
-  if (names.size === 0 || left.length === 0 || isOther) return [];
+  if (names.size === 0 || left.length === 0 || isOther || !areAllSeen(devices)) return [];
   return [
     nodeClue('dra-not-published', {
       ...MISSING,
       gpus: left.map(refOf),
-      title: `DRA publishes ${ofGpus(view).length} devices of this node, and of ${left.length} working ${left.length === 1 ? 'GPU' : 'GPUs'} none`,
+      title: `DRA publishes ${devices.length} ${devices.length === 1 ? 'device' : 'devices'} of this node, and of ${left.length} working ${left.length === 1 ? 'GPU' : 'GPUs'} none`,
       advice:
         'Restart the DRA kubelet plugin of this node: it publishes what it finds when it starts. If a GPU stays away, its container gpus says why.',
       wouldChange: 'A GPU that is kept for virtual machines, or that the driver has just got back.',
@@ -90,9 +95,14 @@ function notPublished(view: View, gpus: readonly SeenGpu[]): readonly Clue[] {
   ];
 }
 
+/** Pools of these are of one node. Of others a slice may be of all nodes, and is not asked for here. */
+const IS_NVIDIAS = /(?:^|\.)nvidia\.com$/;
+
 /** k8s.io/dynamic-resource-allocation, structured: of an incomplete pool nothing is allocated. */
 function incompletePools(view: View): readonly Clue[] {
-  const pools = (known(view.devices) ?? []).filter(({ poolIncomplete }) => poolIncomplete);
+  const pools = (known(view.devices) ?? []).filter(
+    ({ driver, poolIncomplete }) => poolIncomplete && IS_NVIDIAS.test(driver),
+  );
   return [...new Set(pools.map(({ driver, pool }) => `${driver}/${pool}`))].map(key =>
     nodeClue('dra-pool-incomplete', {
       ...MISSING,
@@ -109,6 +119,7 @@ function incompletePools(view: View): readonly Clue[] {
 /** What the scheduler has allocated and its driver publishes no more: the pod that holds it may have lost it. */
 function goneDevices(view: View): readonly Clue[] {
   const published = ofGpus(view);
+  if (!areAllSeen(published)) return [];
   const pools = new Set(published.map(({ pool }) => pool));
   const isThere = (pool: string, name: string) =>
     published.some(one => one.pool === pool && one.name === name);

@@ -51,7 +51,7 @@ export function noneRegistered(view: View, { nvml, kubelet }: Counted): readonly
       counterEvidence: kubelet === undefined ? [] : [`the kubelet itself lists ${kubelet} devices`],
       wouldChange: plugin
         ? 'A device plugin that has just started.'
-        : 'A device plugin that is installed under another name, or a node whose GPUs are not for pods.',
+        : 'A device plugin that is installed under another name or offers GPUs outside of nvidia.com, or a node whose GPUs are not for pods.',
     }),
   ];
 }

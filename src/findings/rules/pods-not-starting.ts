@@ -36,7 +36,8 @@ export const podsNotStarting = rule(
 
 /** Its pods wait for the same: one that has events speaks for them. */
 function jobClue(group: readonly Idle[]): readonly Clue[] {
-  const first = group.find(({ idle }) => idle.refusal) ?? group[0];
+  const first =
+    group.find(({ idle }) => idle.refusal) ?? group.find(({ pod }) => pod.events) ?? group[0];
   if (!first) return [];
   const { pod, idle } = first;
   const words = idle.refusal && refusalWords(idle.refusal);
@@ -44,7 +45,8 @@ function jobClue(group: readonly Idle[]): readonly Clue[] {
   const who =
     group.length === 1 ? `Pod ${name}` : `Pod ${name}, and ${group.length - 1} more of its job,`;
   const minutes = Math.floor(idle.idleMs / 60_000);
-  const why = words?.is ?? (idle.refusal ? plainText(idle.refusal.reason, 64) : 'nobody says why');
+  const said = pod.events?.ok ? 'no event says why' : 'why is not known, its events were not read';
+  const why = words?.is ?? (idle.refusal ? plainText(idle.refusal.reason, 64) : said);
   const unread = pod.events && !pod.events.ok ? [pod.events.reason] : [];
   return [
     nodeClue('pod-not-starting', {

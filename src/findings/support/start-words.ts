@@ -13,14 +13,25 @@ export interface StartWords {
 
 type Row = readonly [text: RegExp, words: StartWords];
 
+const NETWORK: StartWords = {
+  is: 'the network plugin does not give it a network',
+  advice:
+    'See the pods of the network plugin on this node, and of a secondary network its NetworkAttachmentDefinition and device plugin.',
+};
+
 /**
  * Events of a pod that is being prepared: kubelet, pkg/kubelet/events/event.go, pkg/volume and
  * pkg/kubelet/cm/dra/manager.go; containerd, internal/cri, and CRI-O of a RuntimeClass whose handler they
  * do not have (NVIDIA/gpu-operator#413, #549, #730).
  */
 const REFUSALS: readonly Row[] = [
+  // First: a network plugin quotes what pods ask of it.
   [
-    /no runtime for "nvidia[\w-]{0,32}" is configured|failed to find runtime handler nvidia/,
+    /^(?:FailedCreatePodSandBox.*(?:\bcni\b|network for (?:sandbox|pod))|NetworkNotReady)/i,
+    NETWORK,
+  ],
+  [
+    /^FailedCreatePodSandBox.*(?:no runtime for "nvidia[\w-]{0,32}" is configured|failed to find runtime handler nvidia)/,
     {
       is: 'the container runtime has no handler nvidia',
       advice:
@@ -29,7 +40,7 @@ const REFUSALS: readonly Row[] = [
     },
   ],
   [
-    /no runtime for "[^"]{0,64}" is configured|failed to find runtime handler/,
+    /^FailedCreatePodSandBox.*(?:no runtime for "[^"]{0,64}" is configured|failed to find runtime handler)/,
     {
       is: 'the container runtime has no handler for its RuntimeClass',
       advice: 'Choose a RuntimeClass whose handler this node has, or set that handler up here.',
@@ -44,11 +55,20 @@ const REFUSALS: readonly Row[] = [
     },
   ],
   [
+    // Ahead of the driver's own words, which quote what a claim asks for.
+    /^FailedPrepareDynamicResources (?:(?!NodePrepareResources).)*DRA driver \S{0,253}nvidia\.com is not registered/,
+    {
+      is: 'the DRA driver that it needs is not registered with the kubelet',
+      advice: 'See the kubelet plugin of the DRA driver on this node: it registers when it starts.',
+      isNodes: true,
+    },
+  ],
+  [
     /^FailedPrepareDynamicResources/,
     {
       is: 'the DRA driver does not prepare what it claims',
-      advice: 'The event has the words of the DRA driver: see its kubelet plugin on this node.',
-      isNodes: true,
+      advice:
+        'The event has the words of the DRA driver, on this claim or on the node: see its kubelet plugin here.',
     },
   ],
   [
@@ -74,14 +94,6 @@ const REFUSALS: readonly Row[] = [
     },
   ],
   [
-    /^(?:FailedCreatePodSandBox.*(?:\bcni\b|network for (?:sandbox|pod))|NetworkNotReady)/i,
-    {
-      is: 'the network plugin does not give it a network',
-      advice:
-        'See the pods of the network plugin on this node, and of a secondary network its NetworkAttachmentDefinition and device plugin.',
-    },
-  ],
-  [
     /^FailedCreatePodSandBox.*containerd\.sock|^FailedCreatePodSandBox.*crio\.sock/,
     {
       is: 'the container runtime does not answer',
@@ -95,9 +107,15 @@ const REFUSALS: readonly Row[] = [
   ],
 ];
 
+/** Of the runtime alone: what a volume or a claim is called is for whoever writes the pod to say. */
+const OF_RUNTIME = /^Failed(?:CreatePod\w{1,32})?$/;
+
 /** What an event of a pod that is being prepared means; undefined for one that the table does not have. */
 export function refusalWords({ reason, message }: ClusterEvent): StartWords | undefined {
-  if (hookWords(message) === undefined) return first(REFUSALS, `${reason} ${message}`);
+  const refusal = first(REFUSALS, `${reason} ${message}`);
+  const isOfHook =
+    OF_RUNTIME.test(reason) && refusal !== NETWORK && hookWords(message) !== undefined;
+  if (!isOfHook) return refusal;
   const cdi = cdiAdvice(message);
   return cdi === undefined
     ? {

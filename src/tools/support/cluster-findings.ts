@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { ClusterView } from '../../contract/cluster-view.ts';
+import type { ClusterPod, ClusterView } from '../../contract/cluster-view.ts';
 import {
   ACTIONS,
   type Finding,
@@ -108,7 +108,7 @@ function toldBy(
   view: ClusterView,
 ): Readonly<Record<string, readonly Clue[]>> {
   const counted = gpus.filter(row => row.index !== undefined);
-  const node = known(view.node);
+  const [node, pods] = [known(view.node), known(view.pods)];
   const stack = gpuStack({ cluster: view });
   const { moduleVersion } = host;
   const loaded = moduleVersion === undefined ? missing('not_read') : present(moduleVersion);
@@ -135,13 +135,16 @@ function toldBy(
       ...unlessUnread('nvsentinel', nvsentinel({ cluster: view }), [node.quarantine]),
       ...unlessUnread('compute-domains', domainFindings(view, cliques), [view.computeDomains]),
     }),
-    ...unlessUnread('gpu-stack', stack, [stackOf(view), view.node]),
+    ...unlessUnread('gpu-stack', stack, [stackOf(view), view.node, ...eventsOf(pods?.stack)]),
     ...unlessUnread(
       'gpu-registration',
       noneRegistered(view, { nvml: layers.nvml, kubelet: layers.kubeletAllocatable }),
       [view.node, stackOf(view), view.devices && isThere(view.devices)],
     ),
-    ...unlessUnread('pods-not-starting', podsNotStarting({ cluster: view }), [view.pods]),
+    ...unlessUnread('pods-not-starting', podsNotStarting({ cluster: view }), [
+      view.pods,
+      ...eventsOf(pods?.gpuPods),
+    ]),
     ...unlessUnread(
       'stack-images',
       stackImages({ cluster: view, host: { moduleVersion: loaded } }),
@@ -205,6 +208,9 @@ const unlessUnread = (
   clues: readonly Clue[],
   parts: readonly (Reading<unknown> | undefined)[],
 ) => (clues.length === 0 && parts.some(part => part?.ok === false) ? {} : { [name]: clues });
+
+/** Of pods that may be idle: only these say why nothing of them begins. */
+const eventsOf = (pods: readonly ClusterPod[] = []) => pods.map(({ events }) => events);
 
 /** A cluster without DRA has none to be read. */
 const isThere = (devices: Reading<unknown>): Reading<unknown> =>

@@ -81,6 +81,17 @@ export const CAUSES = {
 } as const satisfies Readonly<Record<string, Judgement>>;
 export type Cause = keyof typeof CAUSES;
 
+/** Of a slower link of which nothing tells what it moves: that it is slower proves no wait for it. */
+const UNPROVEN: Omit<Judgement, 'ofLink'> = {
+  ...{ fault: 'unknown', confidence: 'low', action: 'watch' },
+  advice:
+    'Ask first what all wait for (py-spy dump of the ranks); that link can be repaired when the node is free.',
+};
+
+/** Whose fault it is, how sure that is, and what is to be done. */
+export const judgementOf = ({ cause, isUnproven }: Suspect): Omit<Judgement, 'ofLink'> =>
+  isUnproven ? UNPROVEN : CAUSES[cause];
+
 export interface JobGpu extends PaceGpu {
   readonly node: string;
 }
@@ -92,7 +103,13 @@ export interface Suspect {
   readonly gpu?: JobGpu;
   readonly nic?: PaceNic;
   readonly reading: string;
+  /** A slower link, and nothing tells whether it is used. */
+  readonly isUnproven?: boolean | undefined;
 }
+
+/** Behind the reading of one that is named for want of another cause. */
+export const UNPROVEN_WORDS =
+  '; the job waits, and no counter tells what this link moves: that it waits for it is only possible';
 
 const isAtWork = ({ busyPercent }: PaceGpu): boolean =>
   (busyPercent?.min ?? 0) >= THRESHOLDS.keepsClocksPercent.value;
@@ -113,7 +130,7 @@ const pcieRate = ({ pcie }: PaceGpu) => pcie && 2 ** pcie.generation * pcie.widt
 export const busyOf = (gpu: PaceGpu): number => gpu.busyPercent?.mean ?? 0;
 
 type Usual = (read: (other: PaceGpu) => number | undefined) => number | undefined;
-type Proof = readonly [cause: Cause, reading: string];
+type Proof = readonly [cause: Cause, reading: string, isUnproven?: boolean];
 
 const usualIn =
   (others: readonly PaceGpu[]): Usual =>
@@ -129,7 +146,10 @@ export function gpuSuspects(gpu: JobGpu, gpus: readonly JobGpu[]): Suspect[] {
   const beside = others.filter(({ node }) => node === gpu.node);
   const link = isBridgeless(gpu, beside) ? undefined : slowNvlink(gpu, others);
   const told = [clock, link, slowPcie(gpu, usual)].flatMap(each => (each ? [each] : []));
-  return told.map(([cause, reading]) => ({ cause, node: gpu.node, gpu, reading }));
+  return told.map(([cause, reading, isUnproven]) => ({
+    ...{ cause, node: gpu.node, gpu, reading },
+    ...(isUnproven && { isUnproven }),
+  }));
 }
 
 const HEAT = ['hw_thermal_slowdown', 'sw_thermal_slowdown'];
@@ -237,7 +257,11 @@ function slowNvlink(gpu: JobGpu, others: readonly JobGpu[]): Proof | undefined {
     speed !== undefined &&
     own < speed * THRESHOLDS.slowLinkShare.value &&
     carriesNvlink(gpu)
-    ? ['NVLink', `an NVLink at ${own} MB/s, those of the others at ${speed} MB/s`]
+    ? [
+        'NVLink',
+        `an NVLink at ${own} MB/s, those of the others at ${speed} MB/s`,
+        gpu.nvlinkMibPerSecond === undefined,
+      ]
     : undefined;
 }
 
@@ -254,6 +278,7 @@ function slowPcie(gpu: PaceGpu, usual: Usual): Proof | undefined {
     ? [
         'PCIe',
         `PCIe generation ${pcie.generation} x${pcie.width} of ${pcie.maxGeneration} x${pcie.maxWidth}`,
+        gpu.pcieMibPerSecond === undefined,
       ]
     : undefined;
 }

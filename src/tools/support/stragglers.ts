@@ -11,9 +11,11 @@ import {
   type Cause,
   gpuSuspects,
   type JobGpu,
+  judgementOf,
   type LookedAt,
   powerShare,
   type Suspect,
+  UNPROVEN_WORDS,
 } from './pace-suspects.ts';
 import { moreFrequent } from './priors.ts';
 import { plural } from './wording.ts';
@@ -82,16 +84,18 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
   const job = { gpus, nodes: looks.length };
   const own = [...gpus.flatMap(gpu => gpuSuspects(gpu, gpus)), ...nicSuspects(looks)];
   const isHeldUp = areHeldUp(gpus);
-  const strong = inFavour(
-    own.filter(({ cause }) => isHeldUp || !('ofLink' in CAUSES[cause])),
-    job,
+  const apart = unequal(job);
+  const { strong, possible } = provenIn(
+    inFavour(
+      own.filter(({ cause }) => isHeldUp || !('ofLink' in CAUSES[cause])),
+      job,
+    ),
+    apart,
   );
   const prior = byPriors(strong);
-  const [first, ...more] = [
-    () => prior?.suspects ?? strong,
-    () => unequal(job),
-    () => (isHeldUp ? pathSuspects(looks) : []),
-  ].reduce<readonly Suspect[]>((found, next) => (found.length > 0 ? found : next()), []);
+  const paths = isHeldUp ? pathSuspects(looks) : [];
+  const [first, ...more] =
+    [prior?.suspects ?? strong, apart, paths, possible].find(({ length }) => length > 0) ?? [];
   if (!first) {
     const said = withoutStraggler(gpus);
     const text = [
@@ -103,7 +107,7 @@ export function judgePace(looks: readonly LookedAt[]): JobPace {
     return { ...size, stragglers: [], ...said, text };
   }
   const stragglers = together([first, ...more], gpus);
-  const { fault, confidence, action, advice } = CAUSES[first.cause];
+  const { fault, confidence, action, advice } = judgementOf(first);
   const left = stragglers.length - STRAGGLERS_TOLD;
   const text = [
     ...stragglers.slice(0, STRAGGLERS_TOLD).map(({ reading }) => reading),
@@ -169,6 +173,7 @@ function inFavour(suspects: readonly Suspect[], { gpus, nodes }: Job): readonly 
   return [...Map.groupBy(suspects, ({ cause }) => cause)]
     .toSorted(([a], [b]) => ORDER.indexOf(a) - ORDER.indexOf(b))
     .flatMap(([, of]) => of)
+    .toSorted((a, b) => Number(a.isUnproven ?? false) - Number(b.isUnproven ?? false))
     .filter(({ cause, gpu, nic }, _, all) => {
       const same = all.filter(other => other.cause === cause);
       if (!nic && !isMinority(same, gpus.length, nodes)) return false;
@@ -177,6 +182,19 @@ function inFavour(suspects: readonly Suspect[], { gpus, nodes }: Job): readonly 
       seen.add(which);
       return true;
     });
+}
+
+/**
+ * What is proven, and what is only possible. A slower link is proven where what it moves is told, or where its
+ * own GPU is the one for which the others wait: on uniform waiting alone no link is accused.
+ */
+function provenIn(suspects: readonly Suspect[], apart: readonly Suspect[]) {
+  const isPossible = ({ isUnproven = false, gpu }: Suspect) =>
+    isUnproven && apart.every(other => other.gpu !== gpu);
+  return {
+    strong: suspects.flatMap(each => (isPossible(each) ? [] : { ...each, isUnproven: undefined })),
+    possible: suspects.filter(isPossible),
+  };
 }
 
 const COMPUTATION: readonly Cause[] = ['SM clock', 'memory clock'];
@@ -314,9 +332,10 @@ function together(found: readonly [Suspect, ...Suspect[]], gpus: readonly JobGpu
     const own = [first, ...more].flatMap(({ gpu }) => gpu?.index ?? []).toSorted((a, b) => a - b);
     const where = own.length > 0 ? `GPU ${own.join(', ')} on ${node}` : node;
     const words = more.length > 0 ? `${first.reading} (the first of them)` : first.reading;
+    const beside = first.isUnproven ? UNPROVEN_WORDS : others;
     return {
       ...{ node, gpus: own, cause, ...(nic && { nic: nic.nic }) },
-      reading: `${where}: ${words}${others}`,
+      reading: `${where}: ${words}${beside}`,
     };
   });
 }
