@@ -130,10 +130,11 @@ export const isHarmless = (text: string): boolean => HARMLESS.test(text) || tell
 
 /** A tool of a start script, and libraries that do without what they cannot write. */
 const TOOL =
-  /^(?:\/(?:\S{0,60}\/)?)?(?:cat|ls|cp|mv|rm|ln|ldd|chown|chmod|mkdir|rmdir|touch|find|grep|tar|stat|df|du|id|mount|umount|ip|ifconfig|lspci|lscpu|numactl|ldconfig|head|tail|sed|awk|which|source|ulimit|sysctl|bash|sh|dash|zsh|[\w.-]{1,60}\.sh): |^mkdir -p failed for path|^[\w.-]{1,60}: command not found|^wandb: (?:ERROR|WARNING)\b/;
+  /^(?:\/(?:\S{0,60}\/)?)?(?:cat|ls|cp|mv|rm|ln|ldd|chown|chmod|mkdir|rmdir|touch|find|grep|tar|stat|df|du|id|mount|umount|ip|ifconfig|lspci|lscpu|numactl|ldconfig|head|tail|sed|awk|which|source|ulimit|sysctl|hostname|date|sort|uname|free|ps|top|getopt|cut|tr|uniq|wc|xargs|nproc|timeout|tee|base64|realpath|readlink|mktemp|seq|sleep|env|curl|wget|ping|nc|bash|sh|dash|zsh|[\w.-]{1,60}\.sh): |^mkdir -p failed for path|^[\w.-]{1,60}: command not found|^wandb: (?:ERROR|WARNING)\b/;
 /** A tool that only looks, and without which the program starts all the same. */
 const LOOKS =
   /^(?:\/(?:\S{0,60}\/)?)?(?:cat|ls|ldd|stat|df|du|id|find|grep|head|tail|which|ip|ifconfig|lspci|lscpu): /;
+export const isOfTool = (text: string): boolean => TOOL.test(text);
 export const isLookingTool = (text: string): boolean => LOOKS.test(text);
 
 /**
@@ -143,7 +144,7 @@ export const isLookingTool = (text: string): boolean => LOOKS.test(text);
 const OF_OTHERS =
   /^(?:\[\s?)?\{\s?(?!.*["'](?:level|severity|levelname|msg|message|error|err|exception|reason)["']\s?:)["']|^<\/?[a-z][\w-]{0,20}(?: [^<>]{0,200})?>|^(?:[\w.-]{0,60}\/){0,12}[\w.-]{1,100}\.(?:log|txt|out|err|jsonl?|csv|tsv|md|html?)(?:\.\d{1,3})?:(?:\d{1,9}:)?\S/i;
 
-const OF_TOOLS = /^(?:file-missing|permission|container-no-smi)$/;
+const OF_TOOLS = /^(?:file-missing|permission|container-no-smi|arguments|name-resolution)$/;
 /** Programs log of these and go on. */
 const OFTEN_PASSES =
   /^(?:file-missing|permission|name-resolution|import|container-no-smi|preempted|not-finite|storage)$/;

@@ -144,20 +144,32 @@ const AT_WORK = [
 ];
 const RAISED = ['Traceback (most recent call last):', '  File "/a.py", line 88, in <module>'];
 
-describe('what a healthy program prints, beside an exception and at the end of a log', () => {
-  test.each([
+/** The causes of a log that says this early on, and what it then ends with. */
+const causesWith = (said: string, ...end: readonly string[]) =>
+  read(...SETUP, ...said.split('\n'), ...AT_WORK, ...end).filter(({ role }) => role === 'cause');
+
+describe('what a healthy program prints is no cause beside an exception', () => {
+  const MEASURES = [
     ['a measure', '==== Error ====\nMAE 0.031'],
     ['a measure', 'RMS error (kcal/mol)\n0.031'],
     ['a measure', 'test error:\n0.0231'],
     ['a measure', 'Mean error\n0.12'],
-  ])('%s is no cause: %s', (_, said) => {
-    const log = [...SETUP, ...said.split('\n'), ...AT_WORK];
-    const causes = read(...log, ...RAISED, "KeyError: 'tokens'").filter(
-      ({ role }) => role === 'cause',
-    );
-    expect(causes).toMatchObject([{ id: 'exception', line: log.length + 3 }]);
-    expect(read(...log, 'Model saved to /out', 'Bye').filter(one => one.role === 'cause')).toEqual(
-      [],
-    );
+    ['a probe', 'curl: (28) Operation timed out after 2001 milliseconds'],
+  ];
+  const TOOLS = [
+    ['an option that a tool does not know', "hostname: invalid option -- 'I'"],
+    ['an option that a tool does not know', "date: unrecognized option '--iso-8601'"],
+    ['an option that a tool does not know', "/bin/sort: unrecognized option '--version-sort'"],
+    ['a probe', 'ping: example.com: Temporary failure in name resolution'],
+  ];
+  test.each([...MEASURES, ...TOOLS])('%s: %s', (_, said) => {
+    expect(causesWith(said, ...RAISED, "KeyError: 'tokens'")).toMatchObject([{ id: 'exception' }]);
+  });
+  test.each(MEASURES)('nor where nothing failed, %s: %s', (_, said) => {
+    expect(causesWith(said, 'Model saved to /out', 'Bye')).toEqual([]);
+  });
+  test.each(TOOLS)('nor a sure one where nothing else tells, %s: %s', (_, said) => {
+    const causes = causesWith(said, 'Bye');
+    expect(causes.filter(({ lastResort }) => !lastResort)).toEqual([]);
   });
 });
