@@ -47,6 +47,15 @@ const STEP_LEFT_OUT =
 const DOES_WITHOUT =
   /\(ignored\)|: ignored\.?\s*$|\b(?:fall(?:s|ing) ?back|fall ?back (?:to|on)|skipping|ignoring|proceeding without|continuing|will (?:be (?:skipped|ignored|disabled)|(?:not be|be) used|(?:use|skip|ignore|disable|continue) ?(?:\w+ )?(?:the|it|its|with|without|default|instead)))\b/i;
 
+/** gpu-burn's verdict of one GPU; a summary counts them. */
+const FAULTY = /^\s*GPU \d{1,4}: FAULTY\s*$/;
+/** slurmstepd (src/slurmd/slurmstepd/req.c) and salloc; a client cancels its request, too. */
+const OF_SLURM = /\*\*\* (?:job|step) |\bjob allocation\b/i;
+/** What is not there yet may come. */
+const WAITS = /\b(?:waiting for|polling|not \w+ yet)\b/i;
+/** What could not be loaded is done on the CPU. */
+const ON_CPU = /\b(?:decoding|encoding|running|computing|executing)\b.{0,40}\bon (?:the )?cpu\b/i;
+
 /** What could not be taken away ends nothing. */
 const TIDIES = /\b(?:could not|couldn't|failed to|unable to) (?:remove|delete|unlink|clean ?up)\b/i;
 
@@ -78,10 +87,16 @@ export function tellsOfNone(
   if (CAN_BE_ANNOUNCED.test(id)) return ANNOUNCES.test(text) && !HAPPENED.test(text);
   if (layer === 'fabric' && GIVEN_BACK.test(text)) return true;
   if (layer === 'hardware' && SPEAKS_OF.test(text)) return true;
+  if (id === 'wrong-results') return /\bfaulty\b/i.test(text) && !FAULTY.test(text);
+  if (id === 'job-cancelled') return !OF_SLURM.test(text);
+  if (id === 'library-status') return WAITS.test(text);
   if (id === 'not-finite') return STEP_LEFT_OUT.test(text);
   if (
     layer === 'configuration' &&
-    (DOES_WITHOUT.test(text) || TIDIES.test(text) || isReplaced(text, below))
+    (DOES_WITHOUT.test(text) ||
+      TIDIES.test(text) ||
+      [text, ...below].some(line => ON_CPU.test(line)) ||
+      isReplaced(text, below))
   ) {
     return true;
   }
@@ -147,7 +162,7 @@ const OF_OTHERS =
 const OF_TOOLS = /^(?:file-missing|permission|container-no-smi|arguments|name-resolution)$/;
 /** Programs log of these and go on. */
 const OFTEN_PASSES =
-  /^(?:file-missing|permission|name-resolution|import|container-no-smi|preempted|not-finite|storage)$/;
+  /^(?:file-missing|permission|name-resolution|import|container-no-smi|preempted|not-finite|simulation-unstable|storage)$/;
 
 /** The loader of programs (glibc, elf/rtld.c) starts none after this, and a server serves no such model. */
 const ENDS_IT = /: error while loading shared libraries: |\| UNAVAILABLE: /;
