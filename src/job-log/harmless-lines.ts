@@ -18,7 +18,7 @@ const HARMLESS = new RegExp(
     /\b(?:no|without|0) errors?(?= (?:found|occurred|detected|reported|were|was|in)\b|\W*$|[.,;)])|\berrors?\s*[:=]\s*0\b/,
     /error(?: rate)?\s?[:=]\s?[-+]?\d{0,9}\.\d{1,20}(?:e[-+]?\d{1,4})?%?(?![\w.])/,
     /\b(?:starting|start|training|begin(?:ning)?) (?:from scratch|fresh|anew|over)\b|\b(?:using|use|running on|defaulting to) (?:the )?(?:cpu|default)\b|^[\w /-]{1,60}: \d{1,9}(?: (?:of|in|out of) [\w ]{1,40})?\s*$/,
-    /\bfile (?:doesn't|does not) exist in container, not updating$|\bis over \d{1,3}% full, available space: \d|\bhas constructor arguments in the object store\b|\bmetrics will not be exported\b|\binitialize the metrics agent\b|^(?=warning: ).{0,300}\bcache has been disabled\.|\bunable to (?:create environments file|register environment)\b|\brequired to save notebook history\b|\bno preset parameters were found\b|\bexiting with failure status due to previous errors\b|\berror is not recoverable: exiting now\b|^-- (?:Performing Test|Looking for|Could NOT find|Check)\b/,
+    /\bfile (?:doesn't|does not) exist in container, not updating$|\bis over \d{1,3}% full, available space: \d|\bhas constructor arguments in the object store\b|\bmetrics will not be exported\b|\binitialize the metrics agent\b|^(?=warning: ).{0,300}\bcache has been disabled\.|, logging to (?:stdout|stderr|the console)\b|\bunable to (?:create environments file|register environment)\b|\brequired to save notebook history\b|\bno preset parameters were found\b|\bexiting with failure status due to previous errors\b|\berror is not recoverable: exiting now\b|^-- (?:Performing Test|Looking for|Could NOT find|Check)\b/,
     /\bnon-?fatal\b|\bnot an error\b|\bkey not found" key=\S+ default=|^\W*$|\bresource_tracker\b|\b(?:has|have) sent help message\b|\bfailed to open libibverbs\b|\b(?:Syntax|Future|PendingDeprecation|Resource)Warning: |\bslow_operation_alarm\b|\bvery slow compile\b|\bnot a git repository\b|\bsetting \w+ to \S+$|\bno (?:access to tty|job control in this shell)\b|^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
   ]
     .map(({ source }) => source)
@@ -58,6 +58,8 @@ const ON_CPU = /\b(?:decoding|encoding|running|computing|executing)\b.{0,40}\bon
 
 /** What could not be taken away ends nothing. */
 const TIDIES = /\b(?:could not|couldn't|failed to|unable to) (?:remove|delete|unlink|clean ?up)\b/i;
+/** It may have ended the program all the same. */
+const IS_ERROR = /^(?:error|fatal)\b|^(?:\w+\.){0,8}\w*(?:Error|Exception): /i;
 
 const GPU_FAULT =
   '(?:uncorrectable|double[- ]bit|fallen off|gpus? (?:is|are|was) lost|s?xid|ecc|nvlink|dbe)\\b';
@@ -85,7 +87,7 @@ export function tellsOfNone(
   below: readonly string[],
 ): boolean {
   if (CAN_BE_ANNOUNCED.test(id)) return ANNOUNCES.test(text) && !HAPPENED.test(text);
-  if (layer === 'fabric' && GIVEN_BACK.test(text)) return true;
+  if ((layer === 'fabric' || id === 'host-memory') && GIVEN_BACK.test(text)) return true;
   if (layer === 'hardware' && SPEAKS_OF.test(text)) return true;
   if (id === 'wrong-results') return /\bfaulty\b/i.test(text) && !FAULTY.test(text);
   if (id === 'job-cancelled') return !OF_SLURM.test(text);
@@ -94,7 +96,7 @@ export function tellsOfNone(
   if (
     layer === 'configuration' &&
     (DOES_WITHOUT.test(text) ||
-      TIDIES.test(text) ||
+      (TIDIES.test(text) && !IS_ERROR.test(text)) ||
       [text, ...below].some(line => ON_CPU.test(line)) ||
       isReplaced(text, below))
   ) {

@@ -155,6 +155,10 @@ describe('what a healthy program prints is no cause beside an exception', () => 
     ['a measure', 'test error:\n0.0231'],
     ['a measure', 'Mean error\n0.12'],
     ['a probe', 'curl: (28) Operation timed out after 2001 milliseconds'],
+    ['a setting', 'CUDA error checking: enabled'],
+    ['a setting', 'CUDA error check = OFF'],
+    ['a setting', 'HIP error handling mode = 1'],
+    ['what it does without', '✗ wandb not installed, logging to stdout'],
     ['a count', 'GPU check summary: faulty 0, healthy 8'],
     ['a count', 'GPU inventory: 8 found: faulty: none'],
     ['a client that hung up', 'Request 17 cancelled at token 120 by client'],
@@ -180,6 +184,7 @@ describe('what a healthy program prints is no cause beside an exception', () => 
     ['a probe', 'An error occurred (404) when calling the HeadObject operation: Not Found'],
     ['a CPU that does it', 'Cannot load libnvcuvid.so.1, decoding videos on the CPU'],
     ['a CPU that does it', '[AV @ 0x5] Cannot load libcuda.so.1\nNo CUDA here\nDecoding on CPU'],
+    ['what it does without', '✗ flash-attn not available'],
     ['a probe', 'ping: example.com: Temporary failure in name resolution'],
   ];
   test.each([...MEASURES, ...TOOLS])('%s: %s', (_, said) => {
@@ -192,4 +197,40 @@ describe('what a healthy program prints is no cause beside an exception', () => 
     const causes = causesWith(said, 'Bye');
     expect(causes.filter(({ lastResort }) => !lastResort)).toEqual([]);
   });
+});
+
+describe('what stands before a crash is not its sure reason', () => {
+  const CRASHED = 'Segmentation fault (core dumped)';
+  test.each([
+    'RMS error (kcal/mol)\n0.031',
+    'CUDA error checking: enabled',
+    '✗ flash-attn not available',
+    'mesh: Operation not supported',
+  ])('where it is no error by its words: %s', said => {
+    const causes = sure('epoch done', ...said.split('\n'), 'saving', 'more', CRASHED);
+    expect(causes.filter(({ id }) => id !== 'crash')).toEqual([]);
+  });
+
+  test('and is where it says so', () => {
+    const error = 'error: mesh has a hole at cell 17';
+    expect(sure('epoch done', error, 'saving', CRASHED)).toMatchObject([{ id: 'first-error' }]);
+  });
+});
+
+test('what could not be removed ends a program where it was raised', () => {
+  const line = "PermissionError: [Errno 13] Permission denied: could not remove '/ckpt/step-100'";
+  expect(sure(...RAISED, line)).toMatchObject([{ id: 'permission' }]);
+  expect(sure('error: unable to unlink /run/app.sock: Permission denied')).toMatchObject([
+    { id: 'permission' },
+  ]);
+  expect(sure('step 1', 'UCX ERROR failed to deregister memory: Cannot allocate memory')).toEqual(
+    [],
+  );
+});
+
+test('a model of the weather that worked on has counted no failure', () => {
+  const counted = 'd01 12 points exceeded cfl=2 in domain d01 at time 2026-11-28_00:03:00 hours';
+  const steps = Array.from({ length: 45 }, (_, at) => `Timing for writing wrfout number ${at}`);
+  expect(sure('begin', counted, ...steps, 'wrf: SUCCESS COMPLETE WRF')).toEqual([]);
+  expect(sure('begin', counted, 'SIGSEGV')).toMatchObject([{ id: 'simulation-unstable' }]);
 });
