@@ -1,6 +1,6 @@
 import { JOB_NOTICE_MS, JOB_WENT_ON_MS } from '../contract/limits.ts';
 import { passesOn } from './failure-forms.ts';
-import { isLookingTool, isLoopback } from './harmless-lines.ts';
+import { isLookingTool, isLoopback, isOfTool } from './harmless-lines.ts';
 import type { Meaning } from './job-texts.ts';
 import type { ProgressCount } from './progress.ts';
 
@@ -285,6 +285,10 @@ export function withoutWeak(
     return isLast ? one : { ...one, lastResort: true };
   });
 }
+
+/** A tool of a start script that failed long before the end ended nothing. */
+export const withoutProbes = (failures: readonly Occurrence[], end: number) =>
+  failures.filter(one => end - one.ordinary <= FEW_LINES || !isOfTool(one.text));
 
 /** What a program tries first, and says nothing of why it did not succeed. */
 const LOOKUP = /^(?:KeyError|AttributeError|IndexError|StopIteration|AssertionError)\b/;

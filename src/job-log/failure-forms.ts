@@ -34,14 +34,14 @@ export const WHAT = /^\s*what\(\):\s*/;
 
 /** `error: `, `srun: error: `, `error loading model: `, `x.h:139:2: error: `, `nvcc fatal   : `, `  what():  `. */
 export const FAILED_FORM =
-  /^(?:[\w./:()+-]{1,120}: |[\w.-]{1,40} )?(?:[\w./-]{1,64}: )?(?:(?:fatal|unrecoverable|internal|runtime) )?(?:error|fatal)(?: in \w+[^:]{0,40}| [\w ()]{1,40})?\s{0,4}: |^\s+what\(\):/i;
+  /^(?:[\w./:()+-]{1,120}: |[\w.-]{1,40} )?(?:[\w./-]{1,64}: )?(?:(?:fatal|unrecoverable|internal|runtime) )?(?:error|fatal)(?! (?:checks?|checking|handling|reporting|counters?)(?: mode)?:)(?: in \w+[^:]{0,40}| [\w ()]{1,40})?\s{0,4}: |^\s+what\(\):/i;
 
 /** Charm++: `Fatal CUDA Error out of memory at cuda-hybrid-api.cu:790.` */
 const FATAL_AT = /^\W{0,4}fatal (?:\w{1,20} ){0,2}error\b.{1,200}\bat \S{1,200}:\d/i;
 
 /** `CUDA error !!!!! <out of memory>`, `Unhandled exception of type 'X' with message 'Y', terminating`. */
 const OF_RUNTIME =
-  /^\W{0,4}(?:cuda|hip|opencl|sycl)\b.{0,20}\berror\b|^\W{0,4}(?:unhandled|uncaught) exception\b|^\W{0,4}http (?:client |server )?error [45]\d\d\b/i;
+  /^\W{0,4}(?:cuda|hip|opencl|sycl)\b.{0,20}\berror\b(?! (?:check(?:s|ing)?|handling|reporting|counters?)(?: mode)?\s?[:=])|^\W{0,4}(?:unhandled|uncaught) exception\b|^\W{0,4}http (?:client |server )?error [45]\d\d\b/i;
 
 /** strerror(3) and gai_strerror(3): a line that ends with one tells what was refused, whatever stands before it. */
 const OF_SYSTEM =
@@ -175,8 +175,8 @@ const BEFORE_PROGRAM =
   /^\S{0,200}python[\d.]{0,6}: (?:No module named|Error while finding module)\b|^(?:[a-z]\w{0,60}\.){0,8}[A-Z]\w{0,60}(?:NotFound|Unavailable|Unsatisfiable|Impossible|OOM): \S/;
 /** `curl: (28) Operation timed out`, `OMP: Error #15: Initializing libiomp5.so`. */
 const NUMBERED = /^(?:curl: \(\d{1,2}\) |OMP: (?:System )?Error #\d{1,4}: )\S/;
-/** miette of Rust, as of uv, and pip. */
-const MARKED = /^[×✗✘] \S/;
+/** miette of Rust, as of uv, and pip; the others mark what a list of checks has not found, too. */
+const MARKED = /^(?:× \S|[✗✘] (?=.{0,200}\b(?:errors?|fail\w*|fatal)\b))/i;
 /** The linker, of a library whose name alone it was given (binutils, ld/ldfile.c); newer ones add what the system says. */
 const LINKED = /^(?:\/\S{1,200}\/)?(?:[\w-]{1,60}-)?ld(?:\.\w{1,10})?: cannot find -l\S/;
 /** NVSHMEM's place in its source, with a status or with words; the only level of libfabric for what went wrong. */

@@ -18,7 +18,7 @@ const HARMLESS = new RegExp(
     /\b(?:no|without|0) errors?(?= (?:found|occurred|detected|reported|were|was|in)\b|\W*$|[.,;)])|\berrors?\s*[:=]\s*0\b/,
     /error(?: rate)?\s?[:=]\s?[-+]?\d{0,9}\.\d{1,20}(?:e[-+]?\d{1,4})?%?(?![\w.])/,
     /\b(?:starting|start|training|begin(?:ning)?) (?:from scratch|fresh|anew|over)\b|\b(?:using|use|running on|defaulting to) (?:the )?(?:cpu|default)\b|^[\w /-]{1,60}: \d{1,9}(?: (?:of|in|out of) [\w ]{1,40})?\s*$/,
-    /\bfile (?:doesn't|does not) exist in container, not updating$|\bis over \d{1,3}% full, available space: \d|\bhas constructor arguments in the object store\b|\bmetrics will not be exported\b|\binitialize the metrics agent\b|^(?=warning: ).{0,300}\bcache has been disabled\.|\bunable to (?:create environments file|register environment)\b|\brequired to save notebook history\b|\bno preset parameters were found\b|\bexiting with failure status due to previous errors\b|\berror is not recoverable: exiting now\b|^-- (?:Performing Test|Looking for|Could NOT find|Check)\b/,
+    /\bfile (?:doesn't|does not) exist in container, not updating$|\bis over \d{1,3}% full, available space: \d|\bhas constructor arguments in the object store\b|\bmetrics will not be exported\b|\binitialize the metrics agent\b|^(?=warning: ).{0,300}\bcache has been disabled\.|, logging to (?:stdout|stderr|the console)\b|\bunable to (?:create environments file|register environment)\b|\brequired to save notebook history\b|\bno preset parameters were found\b|\bexiting with failure status due to previous errors\b|\berror is not recoverable: exiting now\b|^-- (?:Performing Test|Looking for|Could NOT find|Check)\b/,
     /\bcodegen failed for some reason\b|_close with outstanding requests\b|\bnon-?fatal\b|\bnot an error\b|\bkey not found" key=\S+ default=|^\W*$|\bresource_tracker\b|\b(?:has|have) sent help message\b|\bfailed to open libibverbs\b|\b(?:Syntax|Future|PendingDeprecation|Resource)Warning: |\bslow_operation_alarm\b|\bvery slow compile\b|\bnot a git repository\b|\bsetting \w+ to \S+$|\bno (?:access to tty|job control in this shell)\b|^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
   ]
     .map(({ source }) => source)
@@ -47,8 +47,19 @@ const STEP_LEFT_OUT =
 const DOES_WITHOUT =
   /\(ignored\)|: ignored\.?\s*$|\b(?:fall(?:s|ing) ?back|fall ?back (?:to|on)|skipping|ignoring|proceeding without|continuing|will (?:be (?:skipped|ignored|disabled)|(?:not be|be) used|(?:use|skip|ignore|disable|continue) ?(?:\w+ )?(?:the|it|its|with|without|default|instead)))\b/i;
 
+/** gpu-burn's verdict of one GPU; a summary counts them. */
+const FAULTY = /^\s*GPU \d{1,4}: FAULTY\s*$/;
+/** slurmstepd (src/slurmd/slurmstepd/req.c) and salloc; a client cancels its request, too. */
+const OF_SLURM = /\*\*\* (?:job|step) |\bjob allocation\b/i;
+/** What is not there yet may come. */
+const WAITS = /\b(?:waiting for|polling|not \w+ yet)\b/i;
+/** What could not be loaded is done on the CPU. */
+const ON_CPU = /\b(?:decoding|encoding|running|computing|executing)\b.{0,40}\bon (?:the )?cpu\b/i;
+
 /** What could not be taken away ends nothing. */
 const TIDIES = /\b(?:could not|couldn't|failed to|unable to) (?:remove|delete|unlink|clean ?up)\b/i;
+/** It may have ended the program all the same. */
+const IS_ERROR = /^(?:error|fatal)\b|^(?:\w+\.){0,8}\w*(?:Error|Exception): /i;
 
 const GPU_FAULT =
   '(?:uncorrectable|double[- ]bit|fallen off|gpus? (?:is|are|was) lost|s?xid|ecc|nvlink|dbe)\\b';
@@ -80,12 +91,18 @@ export function tellsOfNone(
 ): boolean {
   if (CAN_BE_ANNOUNCED.test(id)) return ANNOUNCES.test(text) && !HAPPENED.test(text);
   if (OF_TOOL_ITSELF.test(text)) return true;
-  if (layer === 'fabric' && GIVEN_BACK.test(text)) return true;
+  if ((layer === 'fabric' || id === 'host-memory') && GIVEN_BACK.test(text)) return true;
   if (layer === 'hardware' && SPEAKS_OF.test(text)) return true;
+  if (id === 'wrong-results') return /\bfaulty\b/i.test(text) && !FAULTY.test(text);
+  if (id === 'job-cancelled') return !OF_SLURM.test(text);
+  if (id === 'library-status') return WAITS.test(text);
   if (id === 'not-finite') return STEP_LEFT_OUT.test(text);
   if (
     layer === 'configuration' &&
-    (DOES_WITHOUT.test(text) || TIDIES.test(text) || isReplaced(text, below))
+    (DOES_WITHOUT.test(text) ||
+      (TIDIES.test(text) && !IS_ERROR.test(text)) ||
+      [text, ...below].some(line => ON_CPU.test(line)) ||
+      isReplaced(text, below))
   ) {
     return true;
   }
@@ -135,10 +152,11 @@ export const isHarmless = (text: string): boolean =>
 
 /** A tool of a start script, and libraries that do without what they cannot write. */
 const TOOL =
-  /^(?:\/(?:\S{0,60}\/)?)?(?:cat|ls|cp|mv|rm|ln|ldd|chown|chmod|mkdir|rmdir|touch|find|grep|tar|stat|df|du|id|mount|umount|ip|ifconfig|lspci|lscpu|numactl|ldconfig|head|tail|sed|awk|which|source|ulimit|sysctl|bash|sh|dash|zsh|[\w.-]{1,60}\.sh): |^mkdir -p failed for path|^[\w.-]{1,60}: command not found|^wandb: (?:ERROR|WARNING)\b/;
+  /^(?:\/(?:\S{0,60}\/)?)?(?:cat|ls|cp|mv|rm|ln|ldd|chown|chmod|mkdir|rmdir|touch|find|grep|tar|stat|df|du|id|mount|umount|ip|ifconfig|lspci|lscpu|numactl|ldconfig|head|tail|sed|awk|which|source|ulimit|sysctl|hostname|date|sort|uname|free|ps|top|getopt|cut|tr|uniq|wc|xargs|nproc|timeout|tee|base64|realpath|readlink|mktemp|seq|sleep|env|curl|wget|ping|nc|bash|sh|dash|zsh|[\w.-]{1,60}\.sh): |^mkdir -p failed for path|^[\w.-]{1,60}: command not found|^wandb: (?:ERROR|WARNING)\b/;
 /** A tool that only looks, and without which the program starts all the same. */
 const LOOKS =
   /^(?:\/(?:\S{0,60}\/)?)?(?:cat|ls|ldd|stat|df|du|id|find|grep|head|tail|which|ip|ifconfig|lspci|lscpu): /;
+export const isOfTool = (text: string): boolean => TOOL.test(text);
 export const isLookingTool = (text: string): boolean => LOOKS.test(text);
 
 /**
@@ -148,10 +166,10 @@ export const isLookingTool = (text: string): boolean => LOOKS.test(text);
 const OF_OTHERS =
   /^(?:\[\s?)?\{\s?(?!.*["'](?:level|severity|levelname|msg|message|error|err|exception|reason)["']\s?:)["']|^<\/?[a-z][\w-]{0,20}(?: [^<>]{0,200})?>|^(?:[\w.-]{0,60}\/){0,12}[\w.-]{1,100}\.(?:log|txt|out|err|jsonl?|csv|tsv|md|html?)(?:\.\d{1,3})?:(?:\d{1,9}:)?\S/i;
 
-const OF_TOOLS = /^(?:file-missing|permission|container-no-smi)$/;
+const OF_TOOLS = /^(?:file-missing|permission|container-no-smi|arguments|name-resolution)$/;
 /** Programs log of these and go on. */
 const OFTEN_PASSES =
-  /^(?:file-missing|permission|name-resolution|import|container-no-smi|preempted|not-finite|storage)$/;
+  /^(?:file-missing|permission|name-resolution|import|container-no-smi|preempted|not-finite|simulation-unstable|storage)$/;
 
 /** The loader of programs (glibc, elf/rtld.c) starts none after this, and a server serves no such model. */
 const ENDS_IT = /: error while loading shared libraries: |\| UNAVAILABLE: /;

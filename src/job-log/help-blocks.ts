@@ -11,7 +11,9 @@ const BLOCK_LINES_MAX = 40;
 const OF_LAUNCHERS =
   /\b(?:open mpi|open rte|mpi|mpi_\w+|mpirun|mpiexec|prte|prterun|prrte|pmix\w*|orte\w*|shmem|mca|btl|local host|hostfile|(?:mapping|binding) policy|slots|daemons?)\b/i;
 const FAILS =
-  /\b(?:fail\w*|errors?|erroneous|unable|not|cannot|invalid|illegal|unrecognized|abort\w*|unexpected\w*|missing|exceed\w*|lacks?|refused?|more than once|wrong|no)\b/i;
+  /\b(?:fail\w*|errors?|erroneous|unable|cannot|invalid|illegal|unrecognized|abort\w*|unexpected\w*|missing|exceed\w*|lacks?|refused?|more than once|wrong|not (?:\w+ ){0,2}(?:found|able|enough|available|supported|permitted|allowed|valid|exist|match|reachable|recognized|specified|executable)|(?:does|did|do|could|was|were|has|have|is|are) not (?!bound|used)|no (?:\w+ ){0,2}(?:executable|such|active|longer|available|usable))\b/i;
+/** A table, or names and their values, as programs print of themselves: sentences have no such gaps. */
+const OF_TABLE = /\S {3,}\S/;
 /** It tells of what the job does all the same. */
 const GOES_ON =
   /^WARNING\b|\b(?:will (?:continue|proceed)|ignor(?:ed|ing)|deprecated|discouraged|by default|fall(?:ing)? back|may (?:negatively )?(?:impact|affect|hang|result)|lower performance)\b/i;
@@ -67,5 +69,8 @@ function paragraphIn(lines: readonly Line[], begin: number, end: number): Paragr
   const first = block.findIndex(text => text.trim() !== '');
   if (first < 0) return undefined;
   const length = block.slice(first).findIndex(text => text.trim() === '');
-  return { from: begin + first, to: length < 0 ? end : begin + first + length };
+  const to = length < 0 ? end : begin + first + length;
+  return block.slice(first, to - begin).some(text => OF_TABLE.test(text))
+    ? undefined
+    : { from: begin + first, to };
 }

@@ -1,4 +1,5 @@
-import { tellsOfMachine } from './by-words.ts';
+import { optional } from '../contract/optional.ts';
+import { RAISED_WITHIN, tellsOfMachine } from './by-words.ts';
 import {
   causesOf,
   FEW_LINES,
@@ -107,7 +108,7 @@ const isOnlyReset = (known: readonly Occurrence[]): boolean =>
  * start a container the one in the log that it prints.
  */
 function reasonOf(cause: Occurrence, failures: readonly Occurrence[]): Occurrence | undefined {
-  const own = failures.filter(({ text }) => !passesOn(text));
+  const own = failures.filter(({ text }) => !passesOn(text) && /[a-z]{3}/i.test(text));
   if (STARTS.test(cause.meaning.id)) {
     const isBare = isBareStart(cause);
     return own.find(({ line, ordinary, meaning }) =>
@@ -153,14 +154,23 @@ function withReason(
   }
   const reason = reasonOf(cause, failures);
   if (!reason) return known;
-  const { lastResort: _, ...rest } = reason;
+  const { lastResort, ...rest } = reason;
+  // Only what says that it is an error is sure to be the reason.
+  const isError = FAILED_FORM.test(reason.text) || RAISED_WITHIN.test(reason.text);
   // An exception that only passes on a status blames nobody by its class.
   const isStatus = cause.meaning.id === 'exception' && passesOn(cause.text);
   const isOpen =
     COMPILER.test(reason.text) ||
     (reason.meaning.layer === 'unknown' && !isStatus && !tellsOfMachine(reason.text));
   const { layer, action } = isOpen ? cause.meaning : reason.meaning;
-  return [...known, { ...rest, meaning: { ...reason.meaning, layer, action } }]
+  return [
+    ...known,
+    {
+      ...rest,
+      ...(!isError && optional({ lastResort })),
+      meaning: { ...reason.meaning, layer, action },
+    },
+  ]
     .toSorted((a, b) => a.line - b.line)
     .map(one => (one === cause ? asReport : one));
 }

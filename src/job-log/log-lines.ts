@@ -120,7 +120,8 @@ export function stamped(line: string): { readonly at: string | undefined; readon
   return { at: isoTime(ms).replace('Z', `${fraction}Z`), said };
 }
 
-const COLOUR = /\u001B\[[0-9;?]*[A-Za-z]/g;
+/** Colours and moves of a terminal (CSI), its titles and links (OSC). */
+const COLOUR = /\u001B(?:\[[0-9;?]*[A-Za-z]|\][^\u0007\u001B]{0,2000}(?:\u0007|\u001B\\))/g;
 /** `[rank3]:` of torch, `[1,3]<stderr>:` of mpirun, `[3]<stderr>:` of horovodrun, `[1,mpirank:3,algo-1]<stderr>:` of SageMaker: global ranks. */
 const GLOBAL_RANK =
   /^(?:\[rank(\d{1,6})\]:? ?|\[(?:\d+,)?(?:mpirank:)?(\d{1,6})(?:,algo-\d{1,4})?\]<std(?:out|err)>: ?)/;

@@ -9,9 +9,9 @@ const VALUE = new RegExp(
   'gi',
 );
 const MAY_QUOTE = /[:=]\s?["']/;
-/** A line that is such data as a whole, or that a shell prints before it runs it (set -x). */
+/** A line that is such data as a whole, a question, an option in a help text, or that a shell prints before it runs it (set -x). */
 const DATA_LINE =
-  /^["'{[\s]{0,4}(?:(?:prompt|question|answer|completion|instruction|hypothesis|generated(?: text)?|user|assistant)(?: ?#?\d{1,9})?["']?\s?: ?\S|\+{1,4} (?!Exception Group)\S|Namespace\()/i;
+  /^["'{[\s]{0,4}(?:(?:prompt|question|answer|completion|instruction|hypothesis|generated(?: text)?|user|human|assistant|q)(?: ?#?\d{1,9})?["']?\s?[:>\]] ?\S|(?:why|how|what|when|where|should|can) (?:do|does|is|are|can|should|would|i)\b.{0,2000}\?|--?[a-z][\w-]{0,60}(?:[ =,]\S{1,40})?\s{2,40}[a-z]|\+{1,4} (?!Exception Group)\S|Namespace\()/i;
 
 /** As much of a Line as tells what of it is data. */
 interface DataLine {

@@ -10,7 +10,7 @@ import {
   waitedInVain,
 } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
-import type { Occurrence } from './ending.ts';
+import { type Occurrence, withoutProbes } from './ending.ts';
 import { withErrorStacks } from './error-stacks.ts';
 import {
   givesUp,
@@ -164,7 +164,7 @@ function foundIn(lines: readonly Line[]) {
     : quitting(lines, [...beforeOthers]);
   const found: Found = {
     ...{ occurrences: bounded(occurrences), givenUp, restarts },
-    failures: withoutMet(failures, lines),
+    failures: withoutMet(withoutProbes(failures, ordinary), lines),
   };
   return { found, ordinary, progress };
 }
@@ -196,8 +196,7 @@ const WAITED = /\btimed out after \d/;
 /** What a program that nobody knows says last; of what it only complains of, the first in the loudest voice. */
 function lastWords(lines: readonly Line[], places: readonly Place[]): readonly Occurrence[] {
   const said = givenUpIn(lines, places);
-  const isBare = said.every(({ text }) => onlyEnds(text));
-  if (!isBare) return said;
+  if (!said.every(({ text }) => onlyEnds(text))) return said;
   const complaints = places.flatMap(place => {
     const line = ownWords(lines[place.line - 1]);
     const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);

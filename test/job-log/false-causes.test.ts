@@ -144,20 +144,93 @@ const AT_WORK = [
 ];
 const RAISED = ['Traceback (most recent call last):', '  File "/a.py", line 88, in <module>'];
 
-describe('what a healthy program prints, beside an exception and at the end of a log', () => {
-  test.each([
+/** The causes of a log that says this early on, and what it then ends with. */
+const causesWith = (said: string, ...end: readonly string[]) =>
+  read(...SETUP, ...said.split('\n'), ...AT_WORK, ...end).filter(({ role }) => role === 'cause');
+
+describe('what a healthy program prints is no cause beside an exception', () => {
+  const MEASURES = [
     ['a measure', '==== Error ====\nMAE 0.031'],
     ['a measure', 'RMS error (kcal/mol)\n0.031'],
     ['a measure', 'test error:\n0.0231'],
     ['a measure', 'Mean error\n0.12'],
-  ])('%s is no cause: %s', (_, said) => {
-    const log = [...SETUP, ...said.split('\n'), ...AT_WORK];
-    const causes = read(...log, ...RAISED, "KeyError: 'tokens'").filter(
-      ({ role }) => role === 'cause',
-    );
-    expect(causes).toMatchObject([{ id: 'exception', line: log.length + 3 }]);
-    expect(read(...log, 'Model saved to /out', 'Bye').filter(one => one.role === 'cause')).toEqual(
-      [],
-    );
+    ['a probe', 'curl: (28) Operation timed out after 2001 milliseconds'],
+    ['a setting', 'CUDA error checking: enabled'],
+    ['a setting', 'CUDA error check = OFF'],
+    ['a setting', 'HIP error handling mode = 1'],
+    ['what it does without', '✗ wandb not installed, logging to stdout'],
+    ['a count', 'GPU check summary: faulty 0, healthy 8'],
+    ['a count', 'GPU inventory: 8 found: faulty: none'],
+    ['a client that hung up', 'Request 17 cancelled at token 120 by client'],
+    ['what people say', 'Your flight was cancelled at 9 pm'],
+    ['what people say', 'User> my disk is full and CUDA error out of memory shows up'],
+    ['what people say', 'Human: my disk is full, what shall I do?'],
+    ['what people say', '[user] I see ClassNotFoundException in Spark'],
+    ['what people say', 'Q: Why do I get InvalidAccessKeyId from S3?'],
+    ['what people say', 'why does mpirun say was unable to open the hostfile?<|im_end|>'],
+    ['what people say', 'Human: NVRM: Xid (PCI:0000:0a:00): 79, GPU has fallen off the bus.'],
+    ['a check', 'checking whether disk is full: no'],
+    ['a test', "test: 'raises when disk is full' ok"],
+    ['a help text', '  --stop-if-full   stop if the disk is full (default: off)'],
+    ['a help text', '  --on-nan  what to do when grad_norm: nan'],
+    ['a peer that will come', 'NIXL_ERR_NOT_FOUND for agent decode-0, waiting for it to register'],
+    ['a setting', 'DeepEP buffer: low latency, timeout, and SM count from defaults'],
+  ];
+  const TOOLS = [
+    ['an option that a tool does not know', "hostname: invalid option -- 'I'"],
+    ['an option that a tool does not know', "date: unrecognized option '--iso-8601'"],
+    ['an option that a tool does not know', "/bin/sort: unrecognized option '--version-sort'"],
+    ['a count', 'worker 3: 1203 ok, 12 failed (HTTP Error 404: Not Found)'],
+    ['a probe', 'An error occurred (404) when calling the HeadObject operation: Not Found'],
+    ['a CPU that does it', 'Cannot load libnvcuvid.so.1, decoding videos on the CPU'],
+    ['a CPU that does it', '[AV @ 0x5] Cannot load libcuda.so.1\nNo CUDA here\nDecoding on CPU'],
+    ['what it does without', '✗ flash-attn not available'],
+    ['a probe', 'ping: example.com: Temporary failure in name resolution'],
+  ];
+  test.each([...MEASURES, ...TOOLS])('%s: %s', (_, said) => {
+    expect(causesWith(said, ...RAISED, "KeyError: 'tokens'")).toMatchObject([{ id: 'exception' }]);
   });
+  test.each(MEASURES)('nor where nothing failed, %s: %s', (_, said) => {
+    expect(causesWith(said, 'Model saved to /out', 'Bye')).toEqual([]);
+  });
+  test.each(TOOLS)('nor a sure one where nothing else tells, %s: %s', (_, said) => {
+    const causes = causesWith(said, 'Bye');
+    expect(causes.filter(({ lastResort }) => !lastResort)).toEqual([]);
+  });
+});
+
+describe('what stands before a crash is not its sure reason', () => {
+  const CRASHED = 'Segmentation fault (core dumped)';
+  test.each([
+    'RMS error (kcal/mol)\n0.031',
+    'CUDA error checking: enabled',
+    '✗ flash-attn not available',
+    'mesh: Operation not supported',
+  ])('where it is no error by its words: %s', said => {
+    const causes = sure('epoch done', ...said.split('\n'), 'saving', 'more', CRASHED);
+    expect(causes.filter(({ id }) => id !== 'crash')).toEqual([]);
+  });
+
+  test('and is where it says so', () => {
+    const error = 'error: mesh has a hole at cell 17';
+    expect(sure('epoch done', error, 'saving', CRASHED)).toMatchObject([{ id: 'first-error' }]);
+  });
+});
+
+test('what could not be removed ends a program where it was raised', () => {
+  const line = "PermissionError: [Errno 13] Permission denied: could not remove '/ckpt/step-100'";
+  expect(sure(...RAISED, line)).toMatchObject([{ id: 'permission' }]);
+  expect(sure('error: unable to unlink /run/app.sock: Permission denied')).toMatchObject([
+    { id: 'permission' },
+  ]);
+  expect(sure('step 1', 'UCX ERROR failed to deregister memory: Cannot allocate memory')).toEqual(
+    [],
+  );
+});
+
+test('a model of the weather that worked on has counted no failure', () => {
+  const counted = 'd01 12 points exceeded cfl=2 in domain d01 at time 2026-11-28_00:03:00 hours';
+  const steps = Array.from({ length: 45 }, (_, at) => `Timing for writing wrfout number ${at}`);
+  expect(sure('begin', counted, ...steps, 'wrf: SUCCESS COMPLETE WRF')).toEqual([]);
+  expect(sure('begin', counted, 'SIGSEGV')).toMatchObject([{ id: 'simulation-unstable' }]);
 });

@@ -165,3 +165,9 @@ describe('who passes on an error gives way to it', () => {
     expect(read(plain)).toMatchObject([{ id: 'model-load' }]);
   });
 });
+
+test('a link of a terminal hides no error', () => {
+  const link = (to: string) => `\u001B]8;;${to}\u0007`;
+  const line = `${link('http://docs')}ERROR: x y z broke the mesh${link('')}`;
+  expect(read('step 7', line)).toMatchObject([{ text: 'ERROR: x y z broke the mesh' }]);
+});

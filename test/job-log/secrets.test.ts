@@ -43,6 +43,18 @@ test.each([
   ["login failed, password was 'hunter2'", `login failed, password was '${OUT}'`],
   ['Invalid API key hunter2hunter2hunter2 given', `Invalid API key ${OUT} given`],
   ['the token `hunter2hunter2hunter2` has expired', `the token \`${OUT}\` has expired`],
+  ['aws_secret_access_key hunter2/Utn+hunter2hunter2=', `aws_secret_access_key ${OUT}`],
+  ['Incorrect API key provided: hunter2hunter2hunter2.', `Incorrect API key provided: ${OUT}.`],
+  ['Set COMET_API_KEY to hunter2hunter2hunter2', `Set COMET_API_KEY to ${OUT}`],
+  ['client_secret is hunter2hunter2hunter2', `client_secret is ${OUT}`],
+  ['client-key-data: hunter2', `client-key-data: ${OUT}`],
+  ["gpg passphrase 'hunter2' wrong", `gpg passphrase '${OUT}' wrong`],
+  ['docker login -u bob -p hunter2 x', `docker login -u bob -p ${OUT} x`],
+  ['mysql -u root -phunter2', `mysql -u root -p${OUT}`],
+  ["Authorization header 'Basic hunter2' refused", `Authorization header 'Basic ${OUT}' refused`],
+  ['at https://hooks.slack.com/services/T/B/hunter2', `at https://${OUT}`],
+  [`npm_${'hunter2'.repeat(5)}x failed`, `${OUT} failed`],
+  [`AIza${'hunter2'.repeat(5)} failed`, `${OUT} failed`],
   ['+++++ curl hunter2', '(a line of a shell that may hold a secret)'],
 ])('%s', (line, without) => {
   const said = withoutSecrets(line);
@@ -61,13 +73,28 @@ test.each([
   'https://host:8080/path@x y',
   'forward_pass: 3.2 ms',
   'KeyError: "token"',
+  'docker run -p 8080:80 x, login to node gpu-7',
+  'mysql -u root --protocol tcp',
+  'the token /data/models/llama-7b/vocab.json',
   'the password is required, the token is invalid, the API key was not set',
   'token 128256 is out of range, token type_ids',
   'Missing key in state_dict: model.layers.11.self_attn.o_proj.weight',
 ])('what is no secret stays: %s', line => expect(withoutSecrets(line)).toBe(line));
 
 test('a line made to be slow is read at once, and its secret is left out', () => {
-  const parts = ['token: ', '--token ', '://', 'a://b:', 'password="', 'secret_', '_pass', 'a:b@'];
+  const parts = [
+    'token: ',
+    '--token ',
+    '://',
+    'a://b:',
+    'password="',
+    'secret_',
+    '_pass',
+    'a:b@',
+    'login ',
+    'mysql ',
+    'key ',
+  ];
   for (const part of parts) {
     const line = `${part.repeat(4_000)} password=hunter2`;
     expect(withoutSecrets(line), part).not.toContain('hunter2');
