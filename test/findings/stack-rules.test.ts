@@ -228,6 +228,22 @@ describe('an image that does not come', () => {
       'tls: failed to verify certificate: x509: certificate signed by unknown authority',
       'the registry of its image is not reached',
     ],
+    [
+      'do request: Head "https://nvcr.io/v2/": context deadline exceeded',
+      'the registry of its image is not reached',
+    ],
+    [
+      'code = DeadlineExceeded desc = context deadline exceeded',
+      'container main ImagePullBackOff, code = DeadlineExceeded desc = context deadline exceeded',
+    ],
+    [
+      'code = NotFound desc = nvcr.io/nvidia/driver:570.403.2: not found',
+      'its image is not in the registry',
+    ],
+    [
+      'unexpected status code: 403',
+      'the registry of its image wants a login, or has no such image',
+    ],
     ['429 Too Many Requests - toomanyrequests', 'the registry of its image refuses so many pulls'],
     [
       'failed to extract layer: no space left on device',
