@@ -24,15 +24,26 @@ export const BEGINS = /^(?:|ContainerCreating|PodInitializing)$/;
  * why, as an image that is still being pulled.
  */
 export function idlePod(pod: ClusterPod, readAt: string | undefined): IdlePod | undefined {
-  const idle = mayBeIdle(pod, readAt);
+  const idle = mayBeIdle(pod, readAt, pod.startedAt === undefined ? scheduledIn(pod.events) : '');
   if (!idle) return undefined;
   const refusal = refusalIn(known(pod.events) ?? []);
   if (refusal) return { ...idle, refusal };
   return idle.idleMs >= IDLE_MS ? idle : undefined;
 }
 
+/**
+ * When a pod that its kubelet has not taken up was given to it: it may have waited for hours in a queue before.
+ * Empty where no event tells it: that is over an hour later.
+ */
+const scheduledIn = (events: ClusterPod['events']): string =>
+  (events && known(events))?.find(({ reason }) => reason === 'Scheduled')?.lastAt ?? '';
+
 /** Whether events would tell of a pod why nothing of it begins. */
-export function mayBeIdle(pod: ClusterPod, readAt: string | undefined): IdlePod | undefined {
+export function mayBeIdle(
+  pod: ClusterPod,
+  readAt: string | undefined,
+  scheduledAt = '',
+): IdlePod | undefined {
   const { phase, deleting, containers, startedAt, createdAt } = pod;
   if (deleting || (phase !== 'Pending' && phase !== 'Running')) return undefined;
   const container = containers.find(
@@ -45,7 +56,9 @@ export function mayBeIdle(pod: ClusterPod, readAt: string | undefined): IdlePod 
     (state === 'waiting' && BEGINS.test(reason));
   if (!container || readAt === undefined || !containers.every(isNext)) return undefined;
   const ends = containers.flatMap(({ ended }) => ended?.finishedAt ?? []);
-  const since = [startedAt ?? createdAt, ...ends].map(Date.parse).filter(ms => !Number.isNaN(ms));
+  const since = [startedAt ?? createdAt, scheduledAt, ...ends]
+    .map(Date.parse)
+    .filter(ms => !Number.isNaN(ms));
   const idleMs = since.length === 0 ? 0 : Date.parse(readAt) - Math.max(...since);
   return idleMs >= REFUSED_MS ? { container, idleMs } : undefined;
 }

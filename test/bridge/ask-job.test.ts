@@ -123,8 +123,9 @@ describe('a launcher on a node of CPUs', () => {
     ...{ confidence: 'high', advice: 'Check that this is a GPU node.', counterEvidence: [] },
     evidence: [{ what: 'no device', source: 'sysfs' }],
   };
-  const answerOf = async (pod: typeof launcher, gpus: readonly object[] = []) => {
-    const triage = { verdict: 'warning', findings: [finding], gpus, allocated: [] };
+  const answerOf = async (pod: typeof launcher, pciBus: number | undefined = 0) => {
+    const layers = { ...(pciBus !== undefined && { pciBus }), nvml: 0 };
+    const triage = { verdict: 'warning', findings: [finding], gpus: [], layers, allocated: [] };
     const job = { name: 'MPIJob/mpi', namespace: 'ml', gone: present([]), pods: [{ pod }] };
     return JobAnswer.parse(judgeJob(job, [{ node: 'cpu-1', gpus: [], triage }]));
   };
@@ -137,10 +138,10 @@ describe('a launcher on a node of CPUs', () => {
   });
 
   test.each([
-    ['asks for one', { ...launcher, gpus: { 'nvidia.com/gpu': 1 } }, []],
-    ['is on a node that has some', launcher, [{ index: 0 }]],
-  ])('is told of it where a pod %s', async (_, pod, gpus) => {
-    expect((await answerOf(pod, gpus)).why).toEqual([finding.title]);
+    ['asks for one', { ...launcher, gpus: { 'nvidia.com/gpu': 1 } }, 0],
+    ['is on a node that has some, none of which has a driver', launcher, 8],
+  ])('is told of it where a pod %s', async (_, pod, pciBus) => {
+    expect((await answerOf(pod, pciBus)).why).toEqual([finding.title]);
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type {
   ClusterEvent,
   ClusterNode,
+  ClusterPod,
   ClusterView,
   StackPod,
 } from '../../src/contract/cluster-view.ts';
@@ -226,6 +227,22 @@ describe('an image that does not come', () => {
     [
       'tls: failed to verify certificate: x509: certificate signed by unknown authority',
       'the registry of its image is not reached',
+    ],
+    [
+      'do request: Head "https://nvcr.io/v2/": context deadline exceeded',
+      'the registry of its image is not reached',
+    ],
+    [
+      'code = DeadlineExceeded desc = context deadline exceeded',
+      'container main ImagePullBackOff, code = DeadlineExceeded desc = context deadline exceeded',
+    ],
+    [
+      'code = NotFound desc = nvcr.io/nvidia/driver:570.403.2: not found',
+      'its image is not in the registry',
+    ],
+    [
+      'unexpected status code: 403',
+      'the registry of its image wants a login, or has no such image',
     ],
     ['429 Too Many Requests - toomanyrequests', 'the registry of its image refuses so many pulls'],
     [
@@ -545,7 +562,7 @@ describe('a pod of a job of which nothing begins', () => {
       ...{ startedAt: ago(seconds), ...(events && { events: present(events) }) },
     };
   };
-  const told = (gpuPods: readonly ReturnType<typeof pod>[], stack: readonly StackPod[] = []) =>
+  const told = (gpuPods: readonly ClusterPod[], stack: readonly StackPod[] = []) =>
     podsNotStarting({
       cluster: { pods: present({ namespace: null, total: 9, gpuPods, stack, readAt: READ_AT }) },
     });
@@ -573,6 +590,16 @@ describe('a pod of a job of which nothing begins', () => {
     expect(told([pod('train-0', []), pod('train-1', undefined)])[0]?.title).toMatch(
       /^Pod team-a\/train-0, .* no event says why$/,
     );
+  });
+
+  test.each<readonly [string, readonly ClusterEvent[] | undefined, number]>([
+    ['has just left a queue', [event('Scheduled', 'Successfully assigned', 20, 'Normal')], 0],
+    ['was given long ago', [event('Scheduled', 'Successfully assigned', 900, 'Normal')], 1],
+    ['was given so long ago that the event is over', [], 1],
+    ['was given nobody knows when', undefined, 0],
+  ])('that its kubelet has not taken up and that %s', (_, events, count) => {
+    const { startedAt: __, ...waiting } = pod('train-0', events);
+    expect(told([{ ...waiting, createdAt: ago(20_000) }])).toHaveLength(count);
   });
 
   test('whose events nobody has read does not say that none tells why', () => {

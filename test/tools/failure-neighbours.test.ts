@@ -11,7 +11,10 @@ const FAULT =
   'NVRM: Xid (PCI:0000:00:1e): 31, pid=52214, name=python, Ch 00000008, intr 00000000. MMU Fault: ENGINE GRAPHICS GPCCLIENT_T1_0 faulted @ 0x7f3a_00000000. Fault is of type FAULT_PDE ACCESS_TYPE_VIRT_READ';
 
 /** Of two pods on GPU 0 the notebook's program faulted ten minutes ago; the other one ended so many seconds ago. */
-async function endedBeside(secondsAgo: number): Promise<FailureAnswer & { readonly text: string }> {
+async function endedBeside(
+  secondsAgo: number,
+  startedAgo = 9_000,
+): Promise<FailureAnswer & { readonly text: string }> {
   const machine = machineFrom('shared', {
     like: 'a10',
     kernelLog: { records: 900, lines: [{ secondsAgo: 610, text: FAULT }] },
@@ -24,7 +27,7 @@ async function endedBeside(secondsAgo: number): Promise<FailureAnswer & { readon
   const instruments = instrumentsFor(machine);
   const alone = await answered(explainFailure, input, instruments);
   const at = (ago: number) => new Date(instruments.clock.nowMs() - ago * 1_000).toISOString();
-  const end = { exitCode: 1, reason: 'Error', message: '', startedAt: at(9_000) };
+  const end = { exitCode: 1, reason: 'Error', message: '', startedAt: at(startedAgo) };
   const pod = aPod({
     ...{ name: 'llm-0', namespace: 'serve', phase: 'Failed' },
     containers: [
@@ -50,4 +53,10 @@ test('at another time it ended nobody', async () => {
   const { ofOthers, against } = await endedBeside(120);
   expect(ofOthers).toHaveLength(1);
   expect(against.join()).not.toContain('notebook-0');
+});
+
+test('before the pod began it is no incident of its run', async () => {
+  const { why } = await endedBeside(120, 300);
+  expect(why.join()).toContain('shows no incident of its GPUs');
+  expect(why.join()).not.toContain('other pods');
 });

@@ -212,6 +212,13 @@ describe('errors of adapters', () => {
     });
   });
 
+  test('a packet whose sum of its sender does not fit was damaged anywhere on its way', () => {
+    expect(grown({}, { rx_icrc_encapsulated: 900 }, {})).toMatchObject({
+      ...{ fault: 'fabric', confidence: 'low', action: 'watch' },
+      stragglers: [{ node: 'node-1', cause: 'path' }],
+    });
+  });
+
   test('a link that fell once is enough, for well ones do not', () => {
     expect(grown({}, { link_downed: 1 }, {}).stragglers).toMatchObject([{ cause: 'network' }]);
     expect(grown({}, { symbol_error: 1 }, {}).kind).toBe('waits');

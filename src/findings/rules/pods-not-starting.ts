@@ -26,7 +26,9 @@ export const podsNotStarting = rule(
     // Validators ask for a GPU too: the rule on the stack has them.
     const ofStack = new Set(pods?.stack?.map(({ uid }) => uid));
     const idle = (pods?.gpuPods ?? []).flatMap((pod): Idle[] => {
-      const found = ofStack.has(pod.uid) ? undefined : idlePod(pod, pods?.readAt);
+      // Only events say how long a pod has been here that its kubelet has not taken up: it may come from a queue.
+      const isOfNow = pod.startedAt !== undefined || pod.events?.ok === true;
+      const found = ofStack.has(pod.uid) || !isOfNow ? undefined : idlePod(pod, pods?.readAt);
       return found ? [{ pod, idle: found }] : [];
     });
     const byJob = Map.groupBy(idle, ({ pod }) => `${pod.namespace}/${pod.owner ?? pod.name}`);

@@ -17,7 +17,8 @@ export const NIC_SIGNS = {
   port_rcv_errors: 'link',
   local_link_integrity_errors: 'link',
   excessive_buffer_overrun_errors: 'link',
-  rx_icrc_encapsulated: 'link',
+  // Its sum is of the sender and goes to the receiver; each link between them has one of its own (FCS).
+  rx_icrc_encapsulated: 'path',
   out_of_sequence: 'path',
   packet_seq_err: 'path',
   implied_nak_seq_err: 'path',

@@ -132,7 +132,7 @@ export function refusalWords({ reason, message }: ClusterEvent): StartWords | un
  */
 const PULLS: readonly Row[] = [
   [
-    /toomanyrequests|\b429\b|rate limit/i,
+    /toomanyrequests|429 too many requests|rate limit/i,
     {
       is: 'the registry of its image refuses so many pulls',
       advice: 'Pull with a login (its pull secret), or from a mirror of your own.',
@@ -146,14 +146,14 @@ const PULLS: readonly Row[] = [
     },
   ],
   [
-    /\b40[13]\b|unauthorized|authentication required|access denied|authorization failed|basic auth credentials|insufficient_scope|denied: /i,
+    /\b40[13] forbidden|status ?(?:code)?:? ?40[13]\b|unauthorized|authentication required|access denied|authorization failed|basic auth credentials|insufficient_scope|denied: /i,
     {
       is: 'the registry of its image wants a login, or has no such image',
       advice: 'Check the pull secret of its service account, and the name of its image.',
     },
   ],
   [
-    /no such host|i\/o timeout|connection refused|no route to host|network is unreachable|TLS handshake|x509: |server misbehaving|deadline exceeded|Client\.Timeout/i,
+    /no such host|i\/o timeout|connection refused|no route to host|network is unreachable|TLS handshake|x509: |server misbehaving|(?:dial|get|head|do request)\b.{0,300}deadline exceeded|Client\.Timeout/i,
     {
       is: 'the registry of its image is not reached',
       advice:

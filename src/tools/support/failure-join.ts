@@ -75,7 +75,9 @@ function explainedPod(
     end,
     podEvents: known(view.podEvents) ?? [],
     incidents,
-    ofOthers: facts.ofOthers,
+    ofOthers: facts.ofOthers?.filter(({ time }) =>
+      isWithin({ firstTime: time, lastTime: null }, from, to),
+    ),
     findings: facts.findings,
     ownGpusKnown,
     saidGpus: log ? devicesOf(log, pod).map(({ pci }) => pci) : [],
@@ -232,7 +234,7 @@ const wholeNode = (pod: ClusterPod, capacity: Readonly<Record<string, number>>):
 
 /** Began or went on while the container ran; an incident without a time may have. */
 function isWithin(
-  { firstTime, lastTime }: Incident,
+  { firstTime, lastTime }: Pick<Incident, 'firstTime' | 'lastTime'>,
   from: string | undefined,
   to: string | undefined,
 ): boolean {

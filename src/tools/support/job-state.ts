@@ -91,6 +91,7 @@ const Judged = z.looseObject({
   findings: z.array(Finding),
   containers: ContainerFaults.exactOptional(),
   gpus: z.array(z.unknown()).exactOptional(),
+  layers: z.looseObject({ pciBus: z.int().exactOptional() }).exactOptional(),
 });
 
 /** What triage of a node found of the containers of pods on its GPUs. */
@@ -106,8 +107,8 @@ export function focusOf({ triage, failure, gpus, asksNoGpu = false }: JobNode) {
   const indexes = [...new Set([...gpus, ...(failure?.pod.gpus ?? [])])].toSorted((a, b) => a - b);
   const isKnown = !isWhole && (indexes.length > 0 || pcis.length > 0);
   // What containers see is told of each of the job's pods.
-  // A node without GPUs, where the job wants none, is as it should be.
-  const isOfCpus = asksNoGpu && found.data.gpus?.length === 0;
+  // A node without GPUs, where the job wants none, is as it should be; not one whose GPUs have no driver.
+  const isOfCpus = asksNoGpu && found.data.layers?.pciBus === 0;
   const serious = found.data.findings.filter(
     ({ severity, id }) =>
       severity !== 'info' &&
