@@ -287,13 +287,19 @@ const RUNS_JOB =
 
 /** Tools whose failing says whose hand must move. */
 const COMMANDS: readonly (readonly [RegExp, Blame])[] = [
-  [/\b(?:ssh|scp|ping|curl|wget|rsync|git(?:', '| )(?:clone|fetch|pull|ls-remote))\b/, 'fabric'],
-  [/\b(?:which|pip3?|conda|apt(?:-get)?|nvidia-smi|mount|modprobe|ldconfig)\b/, 'configuration'],
+  [/^(?:ssh|scp|ping|curl|wget|rsync|git(?:', '| )(?:clone|fetch|pull|ls-remote))\b/, 'fabric'],
+  [
+    /^(?:which|pip3?|conda|apt(?:-get)?|nvidia-smi|mount|modprobe|ldconfig)\b|^\S{0,80}', '-m', 'pip'/,
+    'configuration',
+  ],
 ];
+/** Its first word without a path, and what follows: paths among its arguments say nothing of it. */
+const COMMAND = /\bcommand '?\[?["']?(?:[^\s'",]{0,300}\/)?([^\s/'",].{0,200})/i;
 /** How it ended is left out of what is judged: that is another one's end. */
 const HOW_IT_ENDED = /(?:returned|died with).*/;
 const kindOfCommand = (text: string): Kind | undefined => {
-  const layer = COMMANDS.find(([words]) => words.test(text))?.[1];
+  const command = COMMAND.exec(text)?.[1] ?? '';
+  const layer = COMMANDS.find(([words]) => words.test(command))?.[1];
   return layer === undefined ? kindOf(text.replace(HOW_IT_ENDED, 'failed')) : ofLayer(layer);
 };
 
