@@ -64,7 +64,7 @@ const KINDS: readonly Kind[] = [
     'Look at the way to the address that it names: proxy, network policy, firewall, and whether anybody listens.',
     // The operating system's and gRPC's own words; else a verb of networks needs an address or a service beside it.
     /\bconnect(?:ion|\(\))? (?:was |is )?(?:refused|reset by peer|timed[ -]?out|aborted|closed by)\b|\b(?:network|host) (?:is )?unreachable\b|\bno route to host\b/,
-    /\bstatuscode\.(?:unavailable|deadline_exceeded)\b|(?:^|[:(=["'] ?)unavailable: |\bconnection error\b|\blost connection to\b|\bdeadline_exceeded\b/,
+    /\bstatuscode\.(?:unavailable|deadline_exceeded)\b|(?:^|[:(=["'] ?)unavailable: |\bconnection error\b|\blost connection to (?:the )?(?:\w+ )?(?:server|host|node|peer|master|broker|database|head|\S+:\d)|\bdeadline_exceeded\b/,
     /\b(?:request|download|upload|fetch)\w* failed after \d+ (?:retries|attempts)\b|\berror sending request\b|\bare you offline\b|\bsocket is not connected\b|\baws_io_(?:socket|dns|tls)|\brequesttimeout\b|\boperation timed out\b|\bssl_connect\b|\bgnutls recv error\b|\bearly eof\b|\bnetwork_connection\b|\b(?:failed to|could not|couldn't|cannot|unable to) (?:fetch|download|retrieve)\b.{0,40}https?:\/\//,
     /\bremote end closed\b|\btransport retry count(?:er)? exceeded\b|\bno active port\b|\blink is down\b|\bgot async\w* (?:\w+ )?event\b|\bgot completion\b.{0,120}\bwith (?:error|status)\b/,
     /\b(?:host|node|server|peer|address)\b.{0,60}\b(?:not |un)reachable\b|\btrying to connect\b|\b(?:failed|unable) to (?:connect to all|(?:complete|establish|open|make) (?:an? )?(?:\w+ )?connection)\b|\bconnectfullmesh failed\b/,
@@ -157,7 +157,11 @@ const OF_VALUES =
   /^(?:Key|Type|Name|Index|ZeroDivision|UnboundLocal|NotImplemented|Syntax|Value|Assertion|Attribute)Error$/;
 const OF_OTHERS: readonly Blame[] = ['host', 'fabric'];
 
+/** It quotes a name of the program alone. */
+const OF_NAMES = /^(?:Key|Index|UnboundLocal|ZeroDivision)Error$/;
+
 const kindOf = (text: string, exception = ''): Kind | undefined => {
+  if (OF_NAMES.test(exception)) return undefined;
   const named = CLASSES.find(([classes]) => classes.test(exception));
   const found = KINDS.find(
     ({ layer, words }) =>
@@ -300,13 +304,19 @@ const RUNS_JOB =
 
 /** Tools whose failing says whose hand must move. */
 const COMMANDS: readonly (readonly [RegExp, Blame])[] = [
-  [/\b(?:ssh|scp|ping|curl|wget|rsync|git(?:', '| )(?:clone|fetch|pull|ls-remote))\b/, 'fabric'],
-  [/\b(?:which|pip3?|conda|apt(?:-get)?|nvidia-smi|mount|modprobe|ldconfig)\b/, 'configuration'],
+  [/^(?:ssh|scp|ping|curl|wget|rsync|git(?:', '| )(?:clone|fetch|pull|ls-remote))\b/, 'fabric'],
+  [
+    /^(?:which|pip3?|conda|apt(?:-get)?|nvidia-smi|mount|modprobe|ldconfig)\b|^\S{0,80}', '-m', 'pip'/,
+    'configuration',
+  ],
 ];
+/** Its first word without a path, and what follows: paths among its arguments say nothing of it. */
+const COMMAND = /\bcommand '?\[?["']?(?:[^\s'",]{0,300}\/)?([^\s/'",].{0,200})/i;
 /** How it ended is left out of what is judged: that is another one's end. */
 const HOW_IT_ENDED = /(?:returned|died with).*/;
 const kindOfCommand = (text: string): Kind | undefined => {
-  const layer = COMMANDS.find(([words]) => words.test(text))?.[1];
+  const command = COMMAND.exec(text)?.[1] ?? '';
+  const layer = COMMANDS.find(([words]) => words.test(command))?.[1];
   return layer === undefined ? kindOf(text.replace(HOW_IT_ENDED, 'failed')) : ofLayer(layer);
 };
 

@@ -290,6 +290,12 @@ export function withoutWeak(
 export const withoutProbes = (failures: readonly Occurrence[], end: number) =>
   failures.filter(one => end - one.ordinary <= FEW_LINES || !isOfTool(one.text));
 
+/** The banner of NGC's images says of each launcher that it has no GPU: it asks for none where its ranks run elsewhere. */
+export const withoutBanner = (givenUp: readonly Occurrence[], all: readonly Occurrence[]) =>
+  all.some(({ meaning, text }) => meaning.id === 'launcher-report' && /\bsignal\b/i.test(text))
+    ? givenUp.filter(({ meaning }) => meaning.id !== 'no-accelerator')
+    : givenUp;
+
 /** What a program tries first, and says nothing of why it did not succeed. */
 const LOOKUP = /^(?:KeyError|AttributeError|IndexError|StopIteration|AssertionError)\b/;
 /** So many characters more, the exception raised meanwhile explains it. */

@@ -10,7 +10,7 @@ import {
   waitedInVain,
 } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
-import { type Occurrence, withoutProbes } from './ending.ts';
+import { type Occurrence, withoutBanner, withoutProbes } from './ending.ts';
 import { withErrorStacks } from './error-stacks.ts';
 import {
   givesUp,
@@ -160,7 +160,7 @@ function foundIn(lines: readonly Line[]) {
     });
   });
   const givenUp = isSilent(occurrences, failures)
-    ? lastWords(lines, lastLines)
+    ? withoutBanner(lastWords(lines, lastLines), occurrences)
     : quitting(lines, [...beforeOthers]);
   const found: Found = {
     ...{ occurrences: bounded(occurrences), givenUp, restarts },

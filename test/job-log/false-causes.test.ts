@@ -234,3 +234,23 @@ test('a model of the weather that worked on has counted no failure', () => {
   expect(sure('begin', counted, ...steps, 'wrf: SUCCESS COMPLETE WRF')).toEqual([]);
   expect(sure('begin', counted, 'SIGSEGV')).toMatchObject([{ id: 'simulation-unstable' }]);
 });
+
+test.each([
+  ["['/opt/conda/bin/ffmpeg', '-i', 'a.mp4']", 'application'],
+  ["['tar', 'xf', '/mount/data.tar']", 'application'],
+  ["['./solver', '--config', '/root/.ssh/x']", 'application'],
+  ["['/usr/bin/ssh', 'n1', 'true']", 'fabric'],
+  ["['git', 'clone', 'https://x/y']", 'fabric'],
+  ["['nvidia-smi', '-L']", 'configuration'],
+])('a command that a program called is judged by its name: %s', (command, layer) => {
+  const line = `subprocess.CalledProcessError: Command '${command}' returned non-zero exit status 1.`;
+  expect(read('step 7', ...RAISED, line)).toMatchObject([{ role: 'cause', layer }]);
+});
+
+test('the banner of a launcher that asks for no GPU is no cause of what a signal ended', () => {
+  const banner =
+    'WARNING: The NVIDIA Driver was not detected.  GPU functionality will not be available.';
+  const ended =
+    'mpirun noticed that process rank 3 with PID 7 on node w-0 exited on signal 9 (Killed).';
+  expect(read(banner, 'begin', ended).map(({ role }) => role)).toEqual(['report']);
+});

@@ -60,6 +60,9 @@ describe('a fatal line stays one, whatever its words remind of', () => {
 
 describe('who is blamed by words', () => {
   test.each([
+    "KeyError: 'install'",
+    "KeyError: 'cmake_args'",
+    'RuntimeError: agent lost connection to goal',
     'RuntimeError: connection between layer 3 and layer 4 lost',
     'RuntimeError: link down-projection is not square',
     'RuntimeError: cannot reach target loss',
