@@ -151,7 +151,11 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
     if (FOLLOWS_MEMORY.test(one.meaning.id) && isKilledAfter(one, occurrences.slice(index + 1))) {
       return { ...one, meaning: { ...one.meaning, role: 'consequence' } };
     }
-    if (OF_CUDA.test(one.meaning.id) && occurrences.slice(index + 1).some(isOfDriver)) {
+    const later = occurrences.slice(index + 1);
+    if (OF_CUDA.test(one.meaning.id) && later.some(isOfDriver)) {
+      return { ...one, meaning: { ...one.meaning, role: 'report' } };
+    }
+    if (one.meaning.id === 'crash' && later.some(isOfBrokenGpu)) {
       return { ...one, meaning: { ...one.meaning, role: 'report' } };
     }
     if (WITHOUT_GPU.test(one.text) && isVersionToldAfter(occurrences, index)) {
@@ -181,6 +185,10 @@ const isVersionToldAfter = (occurrences: readonly Occurrence[], index: number): 
 const OF_CUDA = /^cuda-(?:46|7\d\d|999|unknown)$/;
 const isOfDriver = ({ meaning: { id, role } }: Occurrence): boolean =>
   role === 'cause' && /^(?:s?xid-\d+|off-the-bus)$/.test(id);
+
+/** A fault that no program can bring about; what a script asks the driver stands behind the crash that it tells of. */
+const isOfBrokenGpu = (one: Occurrence): boolean =>
+  isOfDriver(one) && one.meaning.layer === 'hardware';
 
 /** What a program says of a process of its own that the kernel has killed. */
 const FOLLOWS_MEMORY = /^(?:exception|dataloader|crash)$/;

@@ -92,7 +92,7 @@ export const QUOTES =
 /** What only passes on that something failed: the reason stands before it. */
 const PASSED_ON = new RegExp(
   [
-    /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|MPI_ERR_OTHER: known error not in list|see previous errors|ld returned 1|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|unspecified error|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal)|allocation \d{1,12} has been revoked)\b/,
+    /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|inspect the previous error messages|returned non-zero exit|MPI_ERR_OTHER: known error not in list|see previous errors|ld returned 1|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|unspecified error|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal)|allocation \d{1,12} has been revoked)\b/,
     /^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b|\binitialization failed(?:, exiting)?\W*$/,
     // The status alone of a library that said before what went wrong.
     /\bNCCL (?:error in: |error: (?:invalid|internal|unhandled)|error \d)|^(?:\w+\.)*nccl\w+: |\bNIXL_ERR_\w+\W*$|\bfailed to (?:create|init) ucp\b/,

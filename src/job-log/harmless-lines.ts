@@ -19,6 +19,8 @@ const HARMLESS = new RegExp(
     /error(?: rate)?\s?[:=]\s?[-+]?\d{0,9}\.\d{1,20}(?:e[-+]?\d{1,4})?%?(?![\w.])/,
     /\b(?:starting|start|training|begin(?:ning)?) (?:from scratch|fresh|anew|over)\b|\b(?:using|use|running on|defaulting to) (?:the )?(?:cpu|default)\b|^[\w /-]{1,60}: \d{1,9}(?: (?:of|in|out of) [\w ]{1,40})?\s*$/,
     /\bfile (?:doesn't|does not) exist in container, not updating$|\bis over \d{1,3}% full, available space: \d|\bhas constructor arguments in the object store\b|\bmetrics will not be exported\b|\binitialize the metrics agent\b|^(?=warning: ).{0,300}\bcache has been disabled\.|, logging to (?:stdout|stderr|the console)\b|\bunable to (?:create environments file|register environment)\b|\brequired to save notebook history\b|\bno preset parameters were found\b|\bexiting with failure status due to previous errors\b|\berror is not recoverable: exiting now\b|^-- (?:Performing Test|Looking for|Could NOT find|Check)\b/,
+    // GROMACS, and whoever only notes; the end of a data set (tensorflow/core/framework/local_rendezvous.cc).
+    /^note: |\bwill not use\b|\bout[_ ]of[_ ]range: end of sequence\b/,
     /\bcodegen failed for some reason\b|_close with outstanding requests\b|\bnon-?fatal\b|\bnot an error\b|\bkey not found" key=\S+ default=|^\W*$|\bresource_tracker\b|\b(?:has|have) sent help message\b|\bfailed to open libibverbs\b|\b(?:Syntax|Future|PendingDeprecation|Resource)Warning: |\bslow_operation_alarm\b|\bvery slow compile\b|\bnot a git repository\b|\bsetting \w+ to \S+$|\bno (?:access to tty|job control in this shell)\b|^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
   ]
     .map(({ source }) => source)

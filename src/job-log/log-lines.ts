@@ -25,8 +25,8 @@ export interface Line {
   readonly within?: string | undefined;
 }
 
-/** `3: ` of srun --label, where most lines have it. */
-const LABEL = /^(\d{1,6}): /;
+/** ` 3: ` of srun --label, as wide as the last rank, where most lines have it. */
+const LABEL = /^ {0,5}(\d{1,6}): /;
 /** `worker-1: ` of pdsh, as DeepSpeed starts its nodes with it, and `/container_e559_1: ` of YARN: a name with a number that is none of a step. */
 const HOST =
   /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d)(?=\/?[a-z._-]{0,60}\d)\/?[a-z][\w.-]{1,80}: /;

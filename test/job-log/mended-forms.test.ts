@@ -138,3 +138,41 @@ test('what a script could not tidy up after an error is not what failed', () => 
     { id: 'file-missing', layer: 'configuration', line: 2 },
   ]);
 });
+
+test('ranks of srun --label stand as wide as the last of them', () => {
+  const log = [
+    'queued',
+    ' 0: Traceback (most recent call last):',
+    ' 0:   File "/app/a.py", line 3, in <module>',
+  ];
+  const raised = ' 0: AssertionError: 24 is not divisible by 40';
+  const ended = '11: srun: error: n3: tasks 0-7: Exited with exit code 1';
+  expect(causes(...log, raised, ended)).toEqual([
+    { id: 'exception', layer: 'application', line: 4 },
+  ]);
+});
+
+test('behind a crash the driver is asked, and says which GPU it was', () => {
+  const crash = 'job.sh: line 31: 70211 Segmentation fault      (core dumped) namd2 prod.conf';
+  const lost = 'NVRM: Xid (PCI:0000:61:00): 79, pid=7, name=namd2, GPU has fallen off the bus.';
+  const touched = 'NVRM: Xid (PCI:0000:61:00): 31, pid=7, name=namd2, Ch 8, MMU Fault';
+  expect(causes('step 7', crash, '+ dmesg', lost)).toEqual([
+    { id: 'off-the-bus', layer: 'hardware', line: 4 },
+  ]);
+  expect(causes('step 7', crash, '+ dmesg', touched)[0]).toMatchObject({ id: 'crash' });
+});
+
+test.each([
+  'NOTE: 12.3 % of the available CPU time was lost due to load imbalance',
+  'GPU-aware MPI was not detected, will not use direct GPU communication.',
+  'W local_rendezvous.cc:404] Local rendezvous is aborting with status: OUT_OF_RANGE: End of sequence',
+])('what is noted on the way is no cause: %s', line => {
+  expect(causes('step 7', line, 'saved model to /out/model')).toEqual([]);
+});
+
+test('who trains by workers points to their messages', () => {
+  const raised = 'RuntimeError: The batch of rank 3 is empty';
+  const passedOn =
+    'ray.train.base_trainer.TrainingFailedError: The Ray Train run failed. Please inspect the previous error messages for a cause.';
+  expect(causes('step 7', `ERROR: ${raised}`, 'x', passedOn)[0]).toMatchObject({ line: 2 });
+});

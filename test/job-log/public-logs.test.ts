@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
-import { readJobLog } from '../../src/job-log/read-job-log.ts';
+import { Judged, score } from './judged.ts';
 
 /**
  * Logs that people pasted into public threads, judged by readers of the threads. `public/lot-1.json` and so on:
@@ -45,40 +45,16 @@ import { readJobLog } from '../../src/job-log/read-job-log.ts';
  * application: the limit and what the program takes are both of the job's own request, and either is right.
  */
 
-const Blamed = z.enum(['application', 'environment', 'platform', 'hardware', 'network', 'unknown']);
-const Case = z.strictObject({
-  name: z.string(),
+const Case = Judged.extend({
   source: z.url(),
   round: z.literal(2).exactOptional(),
-  /** The reader of the thread was. */
-  unsure: z.literal(true).exactOptional(),
-  log: z.array(z.string()),
-  /** The first line that tells the cause; null where this log does not tell. */
-  line: z.string().nullable(),
-  /** Lines that tell it as well. */
-  alsoRight: z.array(z.string()).exactOptional(),
-  blame: Blamed,
-  alsoBlame: z.array(Blamed).exactOptional(),
-  cause: z.string(),
-  /** The ranks that the log names as where it began. */
-  ranks: z.array(z.int()).exactOptional(),
   /** What was changed after the first figure, and why. */
   corrected: z.string().exactOptional(),
 });
-type Case = z.infer<typeof Case>;
 const LOTS = new URL('public/', import.meta.url);
 const CASES = readdirSync(LOTS).flatMap(file =>
   z.array(Case).parse(JSON.parse(readFileSync(new URL(file, LOTS), 'utf8'))),
 );
-
-const LAYERS: Readonly<Record<Case['blame'], readonly string[]>> = {
-  application: ['application'],
-  environment: ['configuration', 'host', 'driver'],
-  platform: ['configuration', 'host'],
-  hardware: ['hardware'],
-  network: ['fabric'],
-  unknown: ['unknown'],
-};
 
 /** Still wrong, and why. This list may only shrink. */
 const STILL_WRONG: Readonly<Record<string, string>> = {
@@ -171,22 +147,6 @@ const WRONG = new Set([
   ...Object.keys(STILL_WRONG),
   ...Object.values(NOT_MENDED).flatMap(({ names }) => names),
 ]);
-
-function score({ log, line, alsoRight = [], blame, alsoBlame = [], ranks }: Case) {
-  const text = `${log.join('\n')}\n`;
-  const asked = { container: 'train', previous: false, requests: 1, bytes: text.length };
-  const cause = readJobLog({ ...asked, text, cut: false }).entries.find(
-    ({ role }) => role === 'cause',
-  );
-  const at = cause ? (log[cause.line - 1] ?? null) : null;
-  const layer = cause?.layer ?? 'unknown';
-  return {
-    line: at === line || (at !== null && alsoRight.includes(at)),
-    blame: [blame, ...alsoBlame].some(one => LAYERS[one].includes(layer)),
-    otherRanks: ranks ? (cause?.ranks ?? []).filter(rank => !ranks.includes(rank)) : [],
-    falseHardware: layer === 'hardware' && blame !== 'hardware',
-  };
-}
 
 test.each(CASES)('$name', one => {
   const { line, blame, falseHardware, otherRanks } = score(one);

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import * as z from 'zod';
+import { Judged, score } from './judged.ts';
+
+/**
+ * Logs that two authors wrote and judged as programs print them, from what they know of them; neither had seen the
+ * reader. Line and blame were both right at the first run in 104 of the 120, and in 96 of the 111 that they were sure of (of
+ * training and schedulers in 55 of 60, of servers, HPC codes, drivers and storage in 49 of 60); hardware was blamed
+ * falsely in none. With the reader before the public lots from 14 on were mended for: 98, and 90 of 111.
+ */
+const CASES = z
+  .array(Judged)
+  .parse(JSON.parse(readFileSync(new URL('constructed.json', import.meta.url), 'utf8')));
+
+/** Still wrong; most of them were not mended for. This list may only shrink. */
+const WRONG: ReadonlySet<string> = new Set([
+  'newer-card-old-wheel',
+  'gcp-spot-jax',
+  'tgi-overloaded-but-serving',
+  'sglang-jit-no-nvcc',
+  'llamacpp-server-old-driver',
+  'serve-replica-unhealthy',
+  'namd-xid79',
+  'isaac-vulkan-driver',
+  'pip-at-start-no-dns',
+  'trl-no-rollout-server',
+  'eval-batch-halved-done',
+]);
+
+test.each(CASES)('$name', one => {
+  const { line, blame, falseHardware, otherRanks } = score(one);
+  expect(falseHardware).toBe(false);
+  expect(otherRanks).toEqual([]);
+  expect(line && blame ? 'right' : 'wrong').toBe(WRONG.has(one.name) ? 'wrong' : 'right');
+});
+
+test('no case is listed as wrong that is not there', () => {
+  expect([...WRONG].filter(name => !CASES.some(one => one.name === name))).toEqual([]);
+});
