@@ -121,14 +121,14 @@ const KINDS: readonly Kind[] = [
     /\b(?:unable|failed|cannot|could not|not able)(?: to)? (?:write|mkdir)\b.{0,80}(?:\/|\b(?:path|directory|folder|cache|file)\b)|\b(?:could not|couldn't|cannot|failed to|unable to) (?:find|open|read|access|stat)\b.{0,60}\/(?:sys|proc|dev)\//,
     // What the operating system says of what it was asked for (strerror, gai_strerror).
     /\b(?:address|port|socket)\b.{0,60}\b(?:already )?in use\b|\bdisk (?:is )?full\b|\b\d{2}% full\b|\bcannot assign requested address\b|\baddress family not supported\b|\bprotocol not (?:available|supported)\b|\bno space left on device\b|\bdisk quota exceeded\b|\btoo many open files\b|\bresource temporarily unavailable\b|\bcannot allocate memory\b|\bstale file handle\b|\btransport endpoint\b|\bbus error\b|\b(?:not a|is a) directory\b|\btext file busy\b|\bexec format error\b|\bfile name too long\b|\bfile too short\b|\b(?:wrong|invalid) elf\b|\bdevice or resource busy\b|\boperation not supported\b/,
-    /\bname or service not known\b|\bname resolution\b|\bno address associated\b|\bcould not resolve\b|\bhost not found\b|\bunknown host\b|\bno such host\b/,
+    /\bname or service not known\b|\bname resolution\b|\bno address associated\b|\bcould not resolve\b|\bhost not found\b|\bname does not resolve\b|\bunknown host\b|\bno such host\b/,
     /\berrno(?: is)?[ :=]{1,3}(?!17\b|22\b)\d|\(os error \d|\bundefined symbol\b|\bcannot open shared object\b|\bversion `\w|\bcould not load (?:dynamic )?library\b|\bcannot be opened\b|\bfile write failed\b/,
   ),
   kind(
     'host',
     'watch',
     'Ask the scheduler or the platform: it refused or ended what the job asked for.',
-    /\bexceed(?:s|ed|ing)? (?:\w+ ){0,3}quota\b|\b\w*quota (?:\w+ |["'`]\S{1,60} )?(?:exceeded|reached)\b|\bover (?:\w+ ){0,3}quota\b|\bquotaexceeded|\b(?:insufficient|no|not enough|no more|out of) (?:\w+ )?capacity\b|\bunschedulable\b|\b(?:cannot|could not|can't) be scheduled\b|\bwall ?(?:clock )?time\b|\bexceeds? (?:the )?reservation|\b\d+\/\d+ nodes are available\b|\bno more resources\b|\bstock-?out\b/,
+    /\bexceed(?:s|ed|ing)? (?:\w+ ){0,3}quota\b|\b\w*quota (?:\w+ |["'`]\S{1,60} )?(?:exceeded|reached)\b|\bover (?:\w+ ){0,3}quota\b|\bquotaexceeded|\b(?:insufficient|no|not enough|no more|out of) (?:\w+ )?capacity\b|\bunschedulable\b|\b(?:cannot|could not|can't) be scheduled\b|\bwall ?(?:clock )?time\b|\bexceeds? (?:the )?reservation|\b\d+\/\d+ nodes are available\b|\bno more resources\b|\b(?:vcpu|instance|volume|address|\w{0,20}request)limitexceeded\b|\bstock-?out\b/,
     /\b(?:pod|node|job|cluster|instance|vm|task|worker|step)\b.{0,24}\b(?:preempted|evicted)\b|\b(?:preempted|evicted) by\b|\bpreemption\b|\bkubelet\b|\bslurm(?:ctld|d|stepd)\b|\bslurm (?:controller|allocation|job|step)\b|\b(?:srun|sbatch|salloc): (?:error|fatal)\b|\b(?:prolog|epilog)\b|\bephemeral[- ](?:local[- ])?storage\b|\bnode was low on\b|\btime limit (?:was )?(?:reached|exceeded)\b|\bdue to (?:the )?time limit\b|\bwall ?time\b|\bnode (?:is |was )?(?:drain|not ready|down\b)/,
   ),
 ];
@@ -261,11 +261,24 @@ export function exceptionMeaning(exception: string, title: string, text: string)
 /** What the driver or the system refused: the model cannot help it. */
 const REFUSED = /\boperation not (?:supported|permitted)\b|\bpermission denied\b|\bcuda driver\b/i;
 
-/** Who could not load a model passes on why. */
-export const ofItsWords = (meaning: Meaning, text: string): Meaning =>
-  meaning.id === 'model-load' && REFUSED.test(text)
-    ? { ...meaning, layer: 'configuration' }
-    : meaning;
+/** A repository without an owner, of which the hub says 401 as it does of one that is closed. */
+const NO_OWNER =
+  /\bhuggingface\.co\/(?:api\/(?:models|datasets)\/)?[\w.-]{1,96}\/(?:revision|resolve|tree)\//;
+const OF_NO_OWNER = {
+  ...{ layer: 'application', title: 'The hub has no repository of this name' },
+  advice:
+    'Give the name with its owner (owner/name), or look why a folder of this name is missing.',
+} satisfies Partial<Meaning>;
+
+/** Who could not load a model passes on why; the hub names what it was asked for in the lines below. */
+export function ofItsWords(meaning: Meaning, text: string, below: readonly string[]): Meaning {
+  if (meaning.id === 'model-load' && REFUSED.test(text)) {
+    return { ...meaning, layer: 'configuration' };
+  }
+  const isUnowned =
+    /\bRepositoryNotFoundError\b/.test(text) && NO_OWNER.test([text, ...below].join(' '));
+  return isUnowned ? { ...meaning, ...OF_NO_OWNER } : meaning;
+}
 
 /**
  * Who starts the program: Slurm, and Apptainer (sylog pads its levels, `FATAL:   `, its starter `ERROR  : `) or enroot. Its
@@ -276,7 +289,7 @@ const STARTERS: readonly (readonly [RegExp, Blame])[] = [
   [/^(?:FATAL: {3}(?=\S)|(?:ERROR|ABORT) {2}: |enroot-\w{1,20}: )/, 'configuration'],
   // What sets the place up before it: apt, dpkg, the linker, mount, git, Intel's OpenMP.
   [
-    /^(?:E: |dpkg: error |(?:\/\S{1,80}\/)?ld: |collect2: |mount(?:\.\w{1,20})?: |fusermount\d?: |OMP: (?:System )?Error #\d{1,4}: )/,
+    /^(?:E: |dpkg: error |(?:\/\S{1,200}\/)?(?:[\w-]{1,60}-)?ld(?:\.\w{1,10})?: |collect2: |mount(?:\.\w{1,20})?: |fusermount\d?: |OMP: (?:System )?Error #\d{1,4}: )/,
     'configuration',
   ],
   [

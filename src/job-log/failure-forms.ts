@@ -21,7 +21,7 @@ export const MAY_FAIL = new RegExp(
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
     /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
     /padded|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |unbound|syntax|404|toomany|batch script|unexpected|mpi |binding|down state|utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success/,
-    /_err_|truncated|called (?:before|after)|not_found|more than once/,
+    /_err_|truncated|called (?:before|after)|not_found|more than once|exhausted|pressed|preempted|did not/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -58,7 +58,7 @@ const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)
 /** It stands alone: what went wrong is said below. */
 export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;
 const HEADING =
-  /^\W*(?:\w{1,20} has detected the following )?(?:fatal |internal |last )?error(?: (?:in|from) [^:]{1,80})?:?\s*(?:\([^()]{1,60}\)\s*)?$|(?<![-=*])[-=*]{4,80} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,80}\s*$|^CMake Error(?: at [^:]{1,200}:\d{1,6} \(\w{1,60}\))?:$/i;
+  /^\W*(?:\w{1,20} has detected the following )?(?:fatal |internal |last )?error(?: (?:in|from) [^:]{1,80})?:?\s*(?:\([^()]{1,60}\)\s*)?$|\bIntercepted XLA runtime error:\s*$|^(?:Range checking|Input|Software inconsistency|File input\/output|System I\/O) error(?: \(possible bug\))?:\s*$|^ERROR: \(gcloud\.[\w.-]{1,100}\) [^:]{1,80}:\s*$|(?<![-=*])[-=*]{4,80} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,80}\s*$|^CMake Error(?: at [^:]{1,200}:\d{1,6} \(\w{1,60}\))?:$/i;
 /** `MPI ERROR:`; `Mean error` is a measure. */
 const OF_LIBRARY =
   /^\W*[A-Z]{2,8} (?:FATAL |[Ff]atal )?(?:ERROR|[Ee]rror)(?: (?:in|from) [^:]{1,80})?:?\s*(?:\([^()]{1,60}\)\s*)?$/;
@@ -75,12 +75,12 @@ const MEASURED =
   /^\s*[-+]?[\d.]{1,20}(?:e[-+]?\d{1,4})?\s?%?\s*$|^\s*[\w ()/@-]{1,40}[:=]?\s{1,8}[-+]?\d{0,9}\.\d{1,20}(?:e[-+]?\d{1,4})?\s?%?\s*$/i;
 /** What follows is quoted, and says itself whether it is an error. */
 export const QUOTES =
-  /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\w\W{0,3}\{\s{0,8}$|\berror executing (?:job|process)\b|\bprinting (?:\w+ |contents of )?log file\b/i;
+  /\b(?:standard error|stderr|output|traceback|following|details?|error stack)\b[^:]{0,20}:\s*$|\bbuffer follows\s*$|\w\W{0,3}\{\s{0,8}$|\berror executing (?:job|process)\b|\bprinting (?:\w+ |contents of )?log file\b/i;
 
 /** What only passes on that something failed: the reason stands before it. */
 const PASSED_ON = new RegExp(
   [
-    /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|see previous errors|ld returned 1|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|unspecified error|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal)|allocation \d{1,12} has been revoked)\b/,
+    /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|returned non-zero exit|MPI_ERR_OTHER: known error not in list|see previous errors|ld returned 1|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|unspecified error|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal)|allocation \d{1,12} has been revoked)\b/,
     /^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b|\binitialization failed(?:, exiting)?\W*$/,
     // The status alone of a library that said before what went wrong.
     /\bNCCL (?:error in: |error: (?:invalid|internal|unhandled)|error \d)|^(?:\w+\.)*nccl\w+: |\bNIXL_ERR_\w+\W*$|\bfailed to (?:create|init) ucp\b/,
@@ -165,6 +165,8 @@ const BEFORE_PROGRAM =
 const NUMBERED = /^(?:curl: \(\d{1,2}\) |OMP: (?:System )?Error #\d{1,4}: )\S/;
 /** miette of Rust, as of uv, and pip; the others mark what a list of checks has not found, too. */
 const MARKED = /^(?:× \S|[✗✘] (?=.{0,200}\b(?:errors?|fail\w*|fatal)\b))/i;
+/** The linker, of a library whose name alone it was given (binutils, ld/ldfile.c); newer ones add what the system says. */
+const LINKED = /^(?:\/\S{1,200}\/)?(?:[\w-]{1,60}-)?ld(?:\.\w{1,10})?: cannot find -l\S/;
 /** NVSHMEM's place in its source, with a status or with words; the only level of libfabric for what went wrong. */
 const STATUS = new RegExp(
   [
@@ -191,6 +193,7 @@ const isOfForm = (text: string): boolean =>
     BEFORE_PROGRAM,
     MARKED,
     NUMBERED,
+    LINKED,
   ].some(form => form.test(text));
 
 /** An exception of a log whose frames another program left out. */

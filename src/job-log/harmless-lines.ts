@@ -19,7 +19,7 @@ const HARMLESS = new RegExp(
     /error(?: rate)?\s?[:=]\s?[-+]?\d{0,9}\.\d{1,20}(?:e[-+]?\d{1,4})?%?(?![\w.])/,
     /\b(?:starting|start|training|begin(?:ning)?) (?:from scratch|fresh|anew|over)\b|\b(?:using|use|running on|defaulting to) (?:the )?(?:cpu|default)\b|^[\w /-]{1,60}: \d{1,9}(?: (?:of|in|out of) [\w ]{1,40})?\s*$/,
     /\bfile (?:doesn't|does not) exist in container, not updating$|\bis over \d{1,3}% full, available space: \d|\bhas constructor arguments in the object store\b|\bmetrics will not be exported\b|\binitialize the metrics agent\b|^(?=warning: ).{0,300}\bcache has been disabled\.|, logging to (?:stdout|stderr|the console)\b|\bunable to (?:create environments file|register environment)\b|\brequired to save notebook history\b|\bno preset parameters were found\b|\bexiting with failure status due to previous errors\b|\berror is not recoverable: exiting now\b|^-- (?:Performing Test|Looking for|Could NOT find|Check)\b/,
-    /\bnon-?fatal\b|\bnot an error\b|\bkey not found" key=\S+ default=|^\W*$|\bresource_tracker\b|\b(?:has|have) sent help message\b|\bfailed to open libibverbs\b|\b(?:Syntax|Future|PendingDeprecation|Resource)Warning: |\bslow_operation_alarm\b|\bvery slow compile\b|\bnot a git repository\b|\bsetting \w+ to \S+$|\bno (?:access to tty|job control in this shell)\b|^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
+    /\bcodegen failed for some reason\b|_close with outstanding requests\b|\bnon-?fatal\b|\bnot an error\b|\bkey not found" key=\S+ default=|^\W*$|\bresource_tracker\b|\b(?:has|have) sent help message\b|\bfailed to open libibverbs\b|\b(?:Syntax|Future|PendingDeprecation|Resource)Warning: |\bslow_operation_alarm\b|\bvery slow compile\b|\bnot a git repository\b|\bsetting \w+ to \S+$|\bno (?:access to tty|job control in this shell)\b|^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -79,6 +79,9 @@ const SPEAKS_OF = new RegExp(
 const GIVEN_BACK =
   /\bde-?register(?:ing)?\b.{0,120}\bfailed\b|\bfailed to (?:de-?register|unregister|unmap)\b/i;
 
+/** busybox asks for the name of its own server first; slurmstepd has lost a task that has ended. */
+const OF_TOOL_ITSELF = /\bcan't resolve '\(null\)'|\bwrite to unblock task \d/;
+
 /** Whether a line whose words mean a failure tells of none; `below` are the lines after it. */
 export function tellsOfNone(
   id: string,
@@ -87,6 +90,7 @@ export function tellsOfNone(
   below: readonly string[],
 ): boolean {
   if (CAN_BE_ANNOUNCED.test(id)) return ANNOUNCES.test(text) && !HAPPENED.test(text);
+  if (OF_TOOL_ITSELF.test(text)) return true;
   if ((layer === 'fabric' || id === 'host-memory') && GIVEN_BACK.test(text)) return true;
   if (layer === 'hardware' && SPEAKS_OF.test(text)) return true;
   if (id === 'wrong-results') return /\bfaulty\b/i.test(text) && !FAULTY.test(text);
@@ -143,7 +147,8 @@ function sharesWord(text: string, line: string): boolean {
   return stemsOf(line).some(stem => stems.has(stem));
 }
 
-export const isHarmless = (text: string): boolean => HARMLESS.test(text) || tellsOfOther(text);
+export const isHarmless = (text: string): boolean =>
+  HARMLESS.test(text) || OF_TOOL_ITSELF.test(text) || tellsOfOther(text);
 
 /** A tool of a start script, and libraries that do without what they cannot write. */
 const TOOL =

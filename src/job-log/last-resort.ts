@@ -24,7 +24,7 @@ export function withCause(
   known: readonly Occurrence[],
   failures: readonly Occurrence[],
 ): readonly Occurrence[] {
-  if (causesOf(known) > 0) return withReason(known, failures);
+  if (causesOf(known) > 0) return beforeTools(known, failures) ?? withReason(known, failures);
   const consequences = known.filter(({ meaning }) => meaning.role === 'consequence');
   // What only heads the reason behind it is not what failed first.
   const first = consequences.find(one => !HEADS.test(one.text)) ?? consequences[0];
@@ -40,7 +40,7 @@ export function withCause(
     return known.map(one => (isReset(one) ? asLastResort(one) : one));
   }
   const other = [...known.filter(({ meaning }) => meaning.id === 'exception'), ...failures]
-    .filter(one => !OF_NETWORK.test(one.text) && !GOT_NOTHING.test(one.text))
+    .filter(({ text }) => !OF_NETWORK.test(text) && !GOT_NOTHING.test(text) && !passesOn(text))
     .filter(
       one => !BY_FORM.test(one.meaning.id) || FAILED_FORM.test(one.text) || isApart(first, one),
     )
@@ -50,6 +50,23 @@ export function withCause(
   return (other && BY_FORM.test(other.meaning.id) ? [...known, other] : known)
     .toSorted((a, b) => a.line - b.line)
     .map(one => (isCause(one) ? asLastResort(one) : one));
+}
+
+/** What a tool of a script says after an error of somebody else is of the tidying up. */
+function beforeTools(
+  known: readonly Occurrence[],
+  failures: readonly Occurrence[],
+): readonly Occurrence[] | undefined {
+  const causes = known.filter(({ meaning }) => meaning.role === 'cause');
+  const first = causes[0]?.line ?? 0;
+  const failed = failures.find(({ line, text }) => line < first && !passesOn(text));
+  if (!failed || causes.some(({ weak }) => weak !== 'tool')) return undefined;
+  return [
+    failed,
+    ...known.map(one =>
+      causes.includes(one) ? { ...one, meaning: { ...one.meaning, role: 'report' as const } } : one,
+    ),
+  ].toSorted((a, b) => a.line - b.line);
 }
 
 /** pip knows of no package whose index it could not ask. */
@@ -108,6 +125,19 @@ function reasonOf(cause: Occurrence, failures: readonly Occurrence[]): Occurrenc
   );
 }
 
+/** What kept it from its peer, right before a status that tells nothing else. */
+const networkBefore = (cause: Occurrence, known: readonly Occurrence[]): Occurrence | undefined =>
+  cause.meaning.id === 'library-status'
+    ? known.find(
+        ({ meaning, line, ordinary, text }) =>
+          meaning.role === 'consequence' &&
+          meaning.layer === 'fabric' &&
+          line < cause.line &&
+          cause.ordinary - ordinary <= FEW_LINES &&
+          !isLoopback(text),
+      )
+    : undefined;
+
 /** What does not fit a compiler is of whoever chose both, where the build tells. */
 const COMPILER = /:\d{1,7}(?::\d{1,5})?: (?:fatal )?error: |\(\d{1,7}\): error: /;
 
@@ -117,6 +147,11 @@ function withReason(
 ): readonly Occurrence[] {
   const cause = known.find(({ meaning }) => meaning.role === 'cause');
   if (!cause) return known;
+  const asReport = { ...cause, meaning: { ...cause.meaning, role: 'report' as const } };
+  const network = networkBefore(cause, known);
+  if (network) {
+    return known.map(one => (one === cause ? asReport : one === network ? asLastResort(one) : one));
+  }
   const reason = reasonOf(cause, failures);
   if (!reason) return known;
   const { lastResort, ...rest } = reason;
@@ -137,7 +172,7 @@ function withReason(
     },
   ]
     .toSorted((a, b) => a.line - b.line)
-    .map(one => (one === cause ? { ...one, meaning: { ...one.meaning, role: 'report' } } : one));
+    .map(one => (one === cause ? asReport : one));
 }
 
 /** What a program says of a network that failed it, in whatever words. */

@@ -134,9 +134,12 @@ const SERVICE =
 const ACTOR = /^(?:\(([A-Za-z]\w*[^()\n]{0,80})\) ?|\[pod\/[\w.-]{1,253}\/[\w.-]{1,63}\] ?)/;
 /** `ERROR 11-27 12:00:00 [core.py:390]`, `E0810 15:46:05.718597139 ProcessGroupNCCL.cpp:632]`. */
 const LOGGER =
-  /^\[?(?:(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b|[IWEF]\d{3,4} )[^\]\n]{0,120}\] ?/;
-/** `[Stage-0] ERROR 03-12 `: a tag of whoever runs several engines, before what the engine's logger puts there. */
-const TAGGED = /^\[[A-Z][\w-]{0,30}\] (?=(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) )/;
+  /^\[?(?:(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b|[IWEF]\d{3,4} |[DIWE] \d\d-\d\d \d\d:)[^\]\n]{0,120}\] ?/;
+/** AlphaFold notes what its container wrote. */
+const OF_CONTAINER = /^I\d{4} [\d:.]{8,18} \d{1,20} run_docker\.py:\d{1,6}\] /;
+/** `[Stage-0] ERROR 03-12 `, `[SLURM STDERR] srun: `: a tag of whoever runs it, before what its logger or Slurm puts there. */
+const TAGGED =
+  /^\[[A-Z](?:[\w-]{0,30}\] (?=(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) )|[\w -]{0,40}\] (?=(?:slurmstepd|srun|sbatch)(?:-[\w.-]{1,64})?: ))/;
 /** uvicorn's `ERROR:    ` before each line of a traceback. */
 const UVICORN =
   /^ERROR: {4}(?= {2,12}\S|Traceback \(most|(?:[A-Za-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): \S)/;
@@ -193,7 +196,12 @@ const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
 function lineOf(raw: string, number: number, collectors: Collectors): Line {
   const plain = raw.includes('\u001B') ? raw.replaceAll(COLOUR, '') : raw;
   const { at, said } = stamped(plain);
-  let text = said.replace(JOURNAL, '').replace(SERVICE, '').replace(PIPE, '').replace(MEMBER, '');
+  let text = said
+    .replace(JOURNAL, '')
+    .replace(OF_CONTAINER, '')
+    .replace(SERVICE, '')
+    .replace(PIPE, '')
+    .replace(MEMBER, '');
   const [actor = ''] = ACTOR.exec(text) ?? [];
   text = text.slice(actor.length).replace(TAGGED, '').replace(UVICORN, '');
   const global = GLOBAL_RANK.exec(text);

@@ -54,7 +54,7 @@ const MEETING =
 const TIMED_OUT = '\\b(?:timed? ?-?out|time-?outs?|deadline)\\b';
 /** Others did not come, or not in time. */
 const NOT_CAME = new RegExp(
-  `${MEETING}.{0,80}${TIMED_OUT}|${TIMED_OUT}.{0,80}${MEETING}|\\b(?:other|all|some|not all) (?:ranks?|peers?|workers?|processes|participants?)\\b.{0,40}\\b(?:join|arriv|reach|respond|regist)|\\b(?:missing|absent|stalled|waiting for) (?:ranks?|peers?|workers?|processes|remainder of ranks)\\b|\\bdeadline_exceeded: deadline exceeded|(?:^|[\\]":] ?)deadline exceeded(?:"|\\W*$)`,
+  `${MEETING}.{0,80}${TIMED_OUT}|${TIMED_OUT}.{0,80}${MEETING}|\\b(?:other|all|some|not all) (?:ranks?|peers?|workers?|processes|participants?)\\b.{0,40}\\b(?:join|arriv|reach|respond|regist|(?:not|n't) finish)|\\b(?:missing|absent|stalled|waiting for) (?:ranks?|peers?|workers?|processes|remainder of ranks)\\b|\\bdeadline_exceeded: deadline exceeded|(?:^|[\\]":] ?)deadline exceeded(?:"|\\W*$)`,
   'i',
 );
 

@@ -41,7 +41,7 @@ const PASSED = /\b[1-9]\d* passed\b(?!.*\bfailed\b)|\btest passed\b|\bresult = p
 
 /** What a service has done with this is only to start. */
 const SERVES =
-  /\bapplication startup complete\b|\buvicorn running on\b|\bstarted \w+service at\b|\bserver (?:is )?(?:ready|up|started|listening)\b|\blistening on\b/i;
+  /\bapplication startup complete\b|\buvicorn running on\b|\bstarted \w+service at\b|\bserver (?:is )?(?:ready|up|started|listening)\b|(?<!\bstopped )\blistening on\b/i;
 
 /**
  * A result in the words of what measured it: Hugging Face's Trainer, accelerate's test, LAMMPS, Horovod's benchmark,

@@ -126,8 +126,7 @@ function foundIn(lines: readonly Line[]) {
     if (!read) return;
     const { isFrame, said: words, exception, ends, chain, during } = read;
     const next = () => lines.slice(index + 1, index + 1 + BELOW_LINES);
-    const mayMean = mayFail || exception;
-    const own = mayMean && meaningOfLine({ ...line, text: words }, exception, next);
+    const own = (mayFail || exception) && meaningOfLine({ ...line, text: words }, exception, next);
     const meaning = own ? headed(own, line, next) : undefined;
     const below = meaning && saysBelow(meaning, line, next) ? 1 : 0;
     const place: Place = { at, line: index + 1 + below, ordinary, stream, rank, gpu };
@@ -178,7 +177,7 @@ const isSilent = (occurrences: readonly Occurrence[], failures: readonly Occurre
 
 /** NCCL warns of much that it does without: its processes have met all the same. */
 const OF_NCCL = /\bNCCL WARN\b/;
-const MET = /\bNCCL INFO .*(?:Init COMPLETE|Connected all)\b/;
+const MET = /\bNCCL INFO .*(?:Init COMPLETE|Connected (?:all|after \d{1,9} retries))\b/;
 function withoutMet(failures: readonly Occurrence[], lines: readonly Line[]) {
   if (!failures.some(({ text }) => OF_NCCL.test(text))) return failures;
   const met = lines.findLastIndex(({ text }) => MET.test(text)) + 1;
@@ -282,7 +281,8 @@ function meaningOfLine(
   const own = found?.id === 'launcher-report' ? ownFailure(text, exception) : undefined;
   if (own) return own;
   if (found) {
-    return tellsOfNone(found.id, found.layer, text, below()) ? undefined : ofItsWords(found, text);
+    const isNone = tellsOfNone(found.id, found.layer, text, below());
+    return isNone ? undefined : ofItsWords(found, text, below());
   }
   if (exception === undefined) return level === 'error' ? waitedInVain(text) : undefined;
   const title = `Exception ${plainText(exception, 60)}`;
