@@ -185,6 +185,8 @@ describe('what a healthy program prints is no cause beside an exception', () => 
     ['a CPU that does it', 'Cannot load libnvcuvid.so.1, decoding videos on the CPU'],
     ['a CPU that does it', '[AV @ 0x5] Cannot load libcuda.so.1\nNo CUDA here\nDecoding on CPU'],
     ['what it does without', '✗ flash-attn not available'],
+    ['what it takes instead', 'Unable to find interface eth0, trying ib0'],
+    ['what it takes instead', 'ib check: no active HCAs found, using TCP'],
     ['a probe', 'ping: example.com: Temporary failure in name resolution'],
   ];
   test.each([...MEASURES, ...TOOLS])('%s: %s', (_, said) => {
