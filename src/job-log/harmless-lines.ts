@@ -47,7 +47,7 @@ const STEP_LEFT_OUT =
 
 /** It says itself that it goes on without. */
 const DOES_WITHOUT =
-  /\(ignored\)|: ignored\.?\s*$|\b(?:fall(?:s|ing) ?back|fall ?back (?:to|on)|skipping|ignoring|proceeding without|continuing|will (?:be (?:skipped|ignored|disabled)|(?:not be|be) used|(?:use|skip|ignore|disable|continue) ?(?:\w+ )?(?:the|it|its|with|without|default|instead)))\b/i;
+  /\(ignored\)|: ignored\.?\s*$|[,;] (?:trying|using|caching|connecting) [\w"]|\b(?:fall(?:s|ing) ?back|fall ?back (?:to|on)|skipping|ignoring|proceeding without|continuing|will (?:be (?:skipped|ignored|disabled)|(?:not be|be) used|(?:use|skip|ignore|disable|continue) ?(?:\w+ )?(?:the|it|its|with|without|default|instead)))\b/i;
 
 /** gpu-burn's verdict of one GPU; a summary counts them. */
 const FAULTY = /^\s*GPU \d{1,4}: FAULTY\s*$/;
