@@ -11,17 +11,24 @@ export const MAY_FAIL = new RegExp(
     /error|exception|fail|fatal|abort|kill|signal|sigterm|watchdog|timeout|\bnan\b|\binf\b/,
     /non-finite|refused|reset|closed|pipe|denied|space|cannot|can't|couldn't|could not|oom/,
     /memory|dead|died|lost|assert|return code|unable|invalid|mismatch|heartbeat|inbound/,
-    /compatib|evict|drain|\blame |stub lib|low on|usage|xid|segfault|panic|bad_alloc|general protection/,
+    /compatib|evict|drain|\blame |stub lib|low on|usage|xid|segfault|panic|bad_alloc/,
+    /general protection/,
     /fallen|cancelled|interrupt|preempt|limit|processes|dump|illegal/,
     /duplicate|nonexistent|taking the entire|barrier|marked|exceed|terminat|no |not |n't /,
-    /errno|\bfull\b|condor_rm|expected|requ|must|detected|status|received|version|read-only|corrupt|capa/,
+    /errno|\bfull\b|condor_rm|expected|requ|must|detected|status|received|version|read-only|corrupt/,
+    /capa/,
     /config|violat|engine|exit|unknown|changed|missing|expire|imagep|unhealthy|mapping/,
     /ibv_wc|built|acces|unre|recorder|nvls|too |handle|available|nosuchkey|undefined/,
     /minimum|offline|unauthorized|insuff|servname|eaddrinuse|exploded|captur|multiple/,
     /recvbytes|waiting|misaligned|quota|nans|incompl|dcgm_|timed|segm|larger|notice|connect/,
-    /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already|exchange_id|in use/,
-    /padded|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong|fault|malloc|bad |unbound|syntax|404|toomany|batch script|unexpected|mpi |binding|down state|utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than|neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success/,
-    /_err_|truncated|called (?:before|after)|not_found|more than once|exhausted|pressed|preempted|did not/,
+    /shutdown|shutting|sanitizer|runtime cudnn|compiled|deserialize|outgoing|forbidden|already/,
+    /exchange_id|in use/,
+    /padded|of range|infinite|removed|unsupported|incorrect|replays|currently down|pci link|wrong/,
+    /fault|malloc|bad |unbound|syntax|404|toomany|batch script|unexpected|mpi |binding|down state/,
+    /utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than/,
+    /neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success/,
+    /_err_|truncated|called (?:before|after)|not_found|more than once|exhausted|pressed|preempted/,
+    /did not/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -93,9 +100,11 @@ export const QUOTES =
 const PASSED_ON = new RegExp(
   [
     /\b(?:see (?:the )?(?:above|logs?|errors?|root cause)|inspect the previous error messages|returned non-zero exit|MPI_ERR_OTHER: known error not in list|see previous errors|ld returned 1|error compiling|error building extension|failed building wheel|build stopped|failed to (?:start|launch|build|compile)|exited with|core dumped|process received signal|unexpected error|unspecified error|spank plugin stack|required plugin spank_\w+\.so|child \d{1,10} (?:failed with error code|terminated with signal)|allocation \d{1,12} has been revoked)\b/,
-    /^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b|\binitialization failed(?:, exiting)?\W*$/,
+    /^(?:Fatal Python error: )?Aborted\b|\b(?:error|log|output)s? above\b/,
+    /\binitialization failed(?:, exiting)?\W*$/,
     // The status alone of a library that said before what went wrong.
-    /\bNCCL (?:error in: |error: (?:invalid|internal|unhandled)|error \d)|^(?:\w+\.)*nccl\w+: |\bNIXL_ERR_\w+\W*$|\bfailed to (?:create|init) ucp\b/,
+    /\bNCCL (?:error in: |error: (?:invalid|internal|unhandled)|error \d)|^(?:\w+\.)*nccl\w+: /,
+    /\bNIXL_ERR_\w+\W*$|\bfailed to (?:create|init) ucp\b/,
   ]
     .map(({ source }) => source)
     .join('|'),
