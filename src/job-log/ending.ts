@@ -148,21 +148,21 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
       last = { ...one, meaning: { ...one.meaning, role: 'consequence' } };
       return last;
     }
-    if (FOLLOWS_MEMORY.test(one.meaning.id) && isKilledAfter(one, occurrences.slice(index + 1))) {
+    const later = occurrences.slice(index + 1);
+    if (FOLLOWS_MEMORY.test(one.meaning.id) && isKilledAfter(one, later)) {
       return { ...one, meaning: { ...one.meaning, role: 'consequence' } };
     }
-    const later = occurrences.slice(index + 1);
     if (OF_CUDA.test(one.meaning.id) && later.some(isOfDriver)) {
       return { ...one, meaning: { ...one.meaning, role: 'report' } };
     }
     if (one.meaning.id === 'crash' && later.some(isOfBrokenGpu)) {
       return { ...one, meaning: { ...one.meaning, role: 'report' } };
     }
-    if (WITHOUT_GPU.test(one.text) && isVersionToldAfter(occurrences, index)) {
+    if (WITHOUT_GPU.test(one.text) && isVersionTold(later)) {
       return { ...one, meaning: { ...one.meaning, role: 'report' } };
     }
-    const hasReason = occurrences
-      .slice(index + 1, index + 1 + REASON_WITHIN_LINES)
+    const hasReason = later
+      .slice(0, REASON_WITHIN_LINES)
       .some(
         ({ meaning, ordinary, text }) =>
           (meaning.role === 'cause' || meaning.id === 'peer-closed') &&
@@ -178,8 +178,8 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
 }
 
 /** TensorFlow looks at the driver after CUDA has not started, and says which halves of it do not fit. */
-const isVersionToldAfter = (occurrences: readonly Occurrence[], index: number): boolean =>
-  occurrences.slice(index + 1).some(({ meaning }) => meaning.id === 'versions');
+const isVersionTold = (later: readonly Occurrence[]): boolean =>
+  later.some(({ meaning }) => meaning.id === 'versions');
 
 /** What a program is told of a fault of its GPU, and what the driver says of it. */
 const OF_CUDA = /^cuda-(?:46|7\d\d|999|unknown)$/;
