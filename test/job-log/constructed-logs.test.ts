@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
 import * as z from 'zod';
-import { Judged, score } from './judged.ts';
+import { Judged, testsOf } from './judged.ts';
 
 /**
  * Logs that two authors wrote and judged as programs print them, from what they know of them; neither had seen the
@@ -17,6 +16,7 @@ const CASES = z
 const WRONG: ReadonlySet<string> = new Set([
   'newer-card-old-wheel',
   'gcp-spot-jax',
+
   'tgi-overloaded-but-serving',
   'sglang-jit-no-nvcc',
   'llamacpp-server-old-driver',
@@ -28,13 +28,4 @@ const WRONG: ReadonlySet<string> = new Set([
   'eval-batch-halved-done',
 ]);
 
-test.each(CASES)('$name', one => {
-  const { line, blame, falseHardware, otherRanks } = score(one);
-  expect(falseHardware).toBe(false);
-  expect(otherRanks).toEqual([]);
-  expect(line && blame ? 'right' : 'wrong').toBe(WRONG.has(one.name) ? 'wrong' : 'right');
-});
-
-test('no case is listed as wrong that is not there', () => {
-  expect([...WRONG].filter(name => !CASES.some(one => one.name === name))).toEqual([]);
-});
+testsOf(CASES, WRONG);

@@ -1,13 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { readJobLog } from '../../src/job-log/read-job-log.ts';
+import { read } from './entries.ts';
 
 /** What a log says in the words of a failure and does not mean by it: no cause comes of it, or none that is sure. */
 
-const read = (...log: readonly string[]) => {
-  const text = log.join('\n');
-  const asked = { container: 'train', previous: false, requests: 1, bytes: text.length };
-  return readJobLog({ ...asked, text, cut: false }).entries;
-};
 const sure = (...log: readonly string[]) =>
   read(...log).filter(({ role, lastResort }) => role === 'cause' && !lastResort);
 

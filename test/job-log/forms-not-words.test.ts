@@ -1,13 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { readJobLog } from '../../src/job-log/read-job-log.ts';
+import { read } from './entries.ts';
 
 /** A word alone says little: what an error says of itself, and who says it, is asked for. */
 
-const read = (...log: readonly string[]) => {
-  const text = log.join('\n');
-  const asked = { container: 'train', previous: false, requests: 1, bytes: text.length };
-  return readJobLog({ ...asked, text, cut: false }).entries;
-};
 const TRACEBACK = ['Traceback (most recent call last):', '  File "/app/train.py", line 4, in f'];
 const raised = (line: string) => read('step 7', ...TRACEBACK, line)[0];
 

@@ -1,17 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { readJobLog } from '../../src/job-log/read-job-log.ts';
+import { causes, read } from './entries.ts';
 
 /** Classes of lines that lots 12 to 15 showed to be missing, in other examples of their forms. */
-
-const read = (...log: readonly string[]) => {
-  const text = log.join('\n');
-  const asked = { container: 'train', previous: false, requests: 1, bytes: text.length };
-  return readJobLog({ ...asked, text, cut: false }).entries;
-};
-const causes = (...log: readonly string[]) =>
-  read(...log)
-    .filter(({ role }) => role === 'cause')
-    .map(({ id, layer, line }) => ({ id, layer, line }));
 
 describe('a container that could not be started', () => {
   const HEAD = 'slurmstepd: error: pyxis: container start failed with error code: 1';

@@ -1,3 +1,4 @@
+import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
 
@@ -31,7 +32,7 @@ const LAYERS: Readonly<Record<Judged['blame'], readonly string[]>> = {
 };
 
 /** Where the reader says the same, and what it must never say. */
-export function score({ log, line, alsoRight = [], blame, alsoBlame = [], ranks }: Judged) {
+function score({ log, line, alsoRight = [], blame, alsoBlame = [], ranks }: Judged) {
   const text = `${log.join('\n')}\n`;
   const asked = { container: 'train', previous: false, requests: 1, bytes: text.length };
   const cause = readJobLog({ ...asked, text, cut: false }).entries.find(
@@ -45,4 +46,19 @@ export function score({ log, line, alsoRight = [], blame, alsoBlame = [], ranks 
     otherRanks: ranks ? (cause?.ranks ?? []).filter(rank => !ranks.includes(rank)) : [],
     falseHardware: layer === 'hardware' && blame !== 'hardware',
   };
+}
+
+/** The reader is right with each, but for those that are listed as wrong, and blames no hardware and no rank falsely. */
+export function testsOf(cases: readonly Judged[], wrong: ReadonlySet<string>): void {
+  test.each(cases)('$name', one => {
+    const { line, blame, falseHardware, otherRanks } = score(one);
+    expect(falseHardware).toBe(false);
+    expect(otherRanks).toEqual([]);
+    expect(line && blame ? 'right' : 'wrong').toBe(wrong.has(one.name) ? 'wrong' : 'right');
+  });
+
+  test('no case is listed as wrong that is not there', () => {
+    const names = new Set(cases.map(({ name }) => name));
+    expect([...wrong].filter(name => !names.has(name))).toEqual([]);
+  });
 }

@@ -1,17 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { readJobLog } from '../../src/job-log/read-job-log.ts';
+import { causes, read } from './entries.ts';
 
 /** Forms that lots 16 to 21 of the public logs showed to be missing, in other examples, and what must not be taken for one. */
-
-const read = (...log: readonly string[]) => {
-  const text = log.join('\n');
-  const asked = { container: 'train', previous: false, requests: 1, bytes: text.length };
-  return readJobLog({ ...asked, text, cut: false }).entries;
-};
-const causes = (...log: readonly string[]) =>
-  read(...log)
-    .filter(({ role }) => role === 'cause')
-    .map(({ id, layer, line }) => ({ id, layer, line }));
 
 test.each([
   ['ERROR: (gcloud.compute.instances.create) Could not fetch resource:', 'host'],

@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
 import * as z from 'zod';
-import { Judged, score } from './judged.ts';
+import { Judged, testsOf } from './judged.ts';
 
 /**
  * Logs that people pasted into public threads, judged by readers of the threads. `public/lot-1.json` and so on:
@@ -148,14 +147,4 @@ const WRONG = new Set([
   ...Object.values(NOT_MENDED).flatMap(({ names }) => names),
 ]);
 
-test.each(CASES)('$name', one => {
-  const { line, blame, falseHardware, otherRanks } = score(one);
-  expect(falseHardware).toBe(false);
-  expect(otherRanks).toEqual([]);
-  expect(line && blame ? 'right' : 'wrong').toBe(WRONG.has(one.name) ? 'wrong' : 'right');
-});
-
-test('no case is listed as wrong that is not there', () => {
-  const names = new Set(CASES.map(({ name }) => name));
-  expect([...WRONG].filter(name => !names.has(name))).toEqual([]);
-});
+testsOf(CASES, WRONG);
