@@ -141,7 +141,8 @@ export class TextLogReader implements StreamReader {
     if (more === '' || looksLikeDriver(more)) return false;
     const isInNumber = NUMBER_AT_END.test(record.text);
     if (isInNumber && !REST_OF_NUMBER.test(more)) return false;
-    const text = `${record.text.trimEnd()}${isInNumber ? '' : ' '}${more}`;
+    const start = record.text.trimEnd();
+    const text = `${start}${isInNumber || WORD_AT_END.test(start) ? '' : ' '}${more}`;
     this.#pending = { record: { ...record, text }, width, lines: lines + 1 };
     return true;
   }
@@ -200,6 +201,8 @@ const looksLikeDriver = (text: string): boolean => /^(?:NVRM|nvidia-nvswitch\d)/
 /** A terminal or a mail broke the line there: the number may go on in the next one. */
 const NUMBER_AT_END = /\) ?: ?\d{1,5}\s*$/;
 const REST_OF_NUMBER = /^\d{0,4}, /;
+/** Likewise the word that begins a fault. */
+const WORD_AT_END = /^(?:NVRM:? Xi?|nvidia-nvswitch\d+: S(?:Xi?)?)$/i;
 
 /** The wall time of a stamp, as a record has it; a zone that nobody tells is noted. */
 export function timeOf(

@@ -152,8 +152,8 @@ const WHOLE_ENVELOPE =
 export const isCut = (text: string): boolean =>
   WHOLE_ENVELOPE.test(text)
     ? endsInList(text)
-    : /^NVRM:?\s*(?:Xid?)?\s*$|^NVRM:?\s*Xid(?!.*\) ?: ?\d{1,5},)/i.test(text) ||
-      /^nvidia-nvswitch\d+:\s*(?:SXid)?\s*$|^nvidia-nvswitch\d+: SXid(?!.*\): ?\d{5},)/i.test(
+    : /^NVRM:?\s*(?:X(?:id?)?)?\s*$|^NVRM:?\s*Xid(?!.*\) ?: ?\d{1,5},)/i.test(text) ||
+      /^nvidia-nvswitch\d+:\s*(?:S(?:Xi?d?)?)?\s*$|^nvidia-nvswitch\d+: SXid(?!.*\): ?\d{5},)/i.test(
         text,
       ) ||
       (/^(?:NVRM:? Xid|nvidia-nvswitch\d+: SXid)/i.test(text) && endsInList(text));

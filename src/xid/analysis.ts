@@ -184,8 +184,11 @@ function countUnread(
   }
 }
 
-/** Lines of the switch driver without an SXid (`open (major=510)`) say nothing that matters. */
-const HARMLESS = /^nvidia-nvswitch\d+: (?!.*SXid)/i;
+/**
+ * Lines of the switch driver without an SXid (`open (major=510)`) say nothing that matters, but for one
+ * that is cut off where an SXid may begin.
+ */
+const HARMLESS = /^nvidia-nvswitch\d+: (?!.*SXid|\s*(?:S(?:Xi?)?)?\s*$)/i;
 
 function isRead(text: string, line: Line | undefined): boolean {
   if (!line) return HARMLESS.test(text);

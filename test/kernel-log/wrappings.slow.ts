@@ -305,6 +305,18 @@ describe('never silent', () => {
     );
   });
 
+  test.each([SXID, LOST, syslog])(
+    '%s, cut at each byte and broken there, is read or said',
+    async line => {
+      for (let at = 1; at < line.length; at++) {
+        for (const given of [line.slice(0, at), `${line.slice(0, at)}\n${line.slice(at)}`]) {
+          if (looks(given) > 0)
+            expect([given, await told(Buffer.from(given))]).not.toEqual([given, 0]);
+        }
+      }
+    },
+  );
+
   test('a wrapping cut at any byte is read or said', async () => {
     const wrapped = fc.constantFrom(...WRAPPED.map(([, text]) => text));
     await fc.assert(
