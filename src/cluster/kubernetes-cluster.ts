@@ -1,9 +1,10 @@
-import type { ClusterQuestion, ClusterView, TargetJob } from '../contract/cluster-view.ts';
+import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { ours, told } from '../contract/errors.ts';
 import { ANNOTATIONS, OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
 import { API_REQUEST_MS_MAX, CLUSTER_VIEW_MS_MAX, NODE_KEPT_MS } from '../contract/limits.ts';
 import { namesLike } from '../contract/names-like.ts';
 import { optional } from '../contract/optional.ts';
+import type { TargetJob } from '../contract/target-job.ts';
 import type { Clock } from '../contract/time.ts';
 import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
 import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';

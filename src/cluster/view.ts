@@ -4,12 +4,12 @@ import type {
   ClusterQuestion,
   ClusterSession,
   ClusterView,
-  TargetJob,
 } from '../contract/cluster-view.ts';
 import { ANNOTATIONS, LABELS, MANAGED_BY } from '../contract/labels.ts';
 import { CLUSTER_VIEW_MS_MAX } from '../contract/limits.ts';
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { stuckParts } from '../contract/stuck-stack.ts';
+import type { TargetJob } from '../contract/target-job.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type DraVersions, readDra, type SharedLists } from './dra.ts';
 import type { ApiServer } from './http.ts';
