@@ -315,22 +315,21 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   async view(question: ClusterQuestion, signal: AbortSignal): Promise<ClusterView> {
-    const dra = { draVersions: () => this.#versionsOfDra(), shared: this.#sharedLists };
     const tally = new Tally();
     const api = tally.counting(this.#api, path => this.#areMany && this.#justRead(path));
+    const dra = { draVersions: () => this.#versionsOfDra(api), shared: this.#sharedLists };
     const read = question.eventsAlone ? readPodEvents : readClusterView;
     return { ...(await read(api, question, { signal, ...dra })), asked: tally.asked };
   }
 
-  /** Whoever asks first asks for all; what failed is asked again. */
-  #versionsOfDra(): Promise<readonly string[]> {
-    this.#draVersions ??= findDraVersions(
-      this.#api,
-      AbortSignal.timeout(CLUSTER_VIEW_MS_MAX),
-    ).catch(error => {
-      this.#draVersions = undefined;
-      throw error;
-    });
+  /** Whoever asks first asks for all, and it is counted there; what failed is asked again. */
+  #versionsOfDra(api: Pick<ApiServer, 'object'>): Promise<readonly string[]> {
+    this.#draVersions ??= findDraVersions(api, AbortSignal.timeout(CLUSTER_VIEW_MS_MAX)).catch(
+      error => {
+        this.#draVersions = undefined;
+        throw error;
+      },
+    );
     return this.#draVersions;
   }
 
