@@ -331,6 +331,15 @@ describe('a job of two nodes', () => {
     expect(answer).toMatchObject({ fault: 'hardware', takeOut: 'node-b' });
   });
 
+  test('a pod that followed one of another node is not struck by that node’s fault', async () => {
+    const full = 'OSError: [Errno 28] No space left on device';
+    const answer = await judged({
+      'node-a': { pods: [pod('train-0', ALL, failed(428, 1, [429, REMOTE]))] },
+      'node-b': { pods: [pod('train-1', ALL, failed(420, 1, [428.5, full]))] },
+    });
+    expect(answer).toMatchObject({ fault: 'host', first: { node: 'node-b', pod: 'train-1' } });
+  });
+
   test.each([
     ['an error by form, some seconds: clocks are apart', "KeyError: 'x'", 423, 'node-b'],
     ['an error by form, long before', "KeyError: 'x'", 440, undefined],

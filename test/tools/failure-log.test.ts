@@ -241,6 +241,7 @@ describe('explain_failure with the log of the job', () => {
     const answer = await explained({ ...withLog(WAITED), ...job(peer('train-3', present(began))) });
     expect(answer).toMatchObject({ fault: 'application', confidence: 'medium' });
     expect(answer.advice).toContain('pod train-3: ask node gpu-7');
+    expect(answer.began).toEqual({ pod: 'train-3', node: 'gpu-7' });
     // Whom it waited for, and who ended first, is said by that.
     expect(answer.why.filter(text => text.includes('ranks waited'))).toEqual([]);
     expect(answer.against).toEqual([]);

@@ -148,6 +148,14 @@ describe('a job of several pods began', () => {
       { pod: 0, fault: 'unknown', what: 'the first of its pods that ended' },
     ],
     [
+      'with a pod that was killed for memory, where another met a message that was cut',
+      [
+        dies(0, 'NCCL WARN Message truncated : received 1024 bytes instead of 256'),
+        { end: [3, 137, 'OOMKilled'] },
+      ],
+      { pod: 1, fault: 'application', what: /OOMKilled/ },
+    ],
+    [
       'with the earlier of two pods that say the same',
       [dies(2, OOM), { log: [[1, OOM]], end: [9, 1] }],
       { pod: 1, fault: 'application', what: 'Out of GPU memory' },

@@ -122,6 +122,8 @@ export const FailureAnswer = z.strictObject({
     })
     .meta({ listedKeys: ['namespace', 'pod', 'phase', 'owner', 'gpus'] }),
   containers: z.array(ContainerRow),
+  /** Another pod of its job, where it began there. */
+  began: unlisted(z.strictObject({ pod: z.string(), node: z.string() })).optional(),
   /** The run that is explained. */
   from: z.string().optional(),
   to: z.string().optional(),

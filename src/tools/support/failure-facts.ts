@@ -40,12 +40,13 @@ export interface FailureVerdict {
   readonly advice: string;
   readonly why: readonly string[];
   readonly against: readonly string[];
+  /** Another pod of its job, where it began there. */
+  readonly began?: { readonly pod: string; readonly node: string } | undefined;
 }
 
-/** A verdict, and where it is what a log says: the entry that it quotes, and whether it is another pod's. */
+/** A verdict, and where it is what a log says: the entry that it quotes. */
 export interface Judgement extends FailureVerdict {
   readonly quotes?: JobLogEntry | undefined;
-  readonly ofPeer?: true;
 }
 
 /** Says whose fault it was, or has no opinion. */

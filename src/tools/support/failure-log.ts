@@ -180,14 +180,14 @@ function byPeer(
     ],
     against,
     quotes: own,
-    ofPeer: true,
+    began: { pod: peer.pod, node: peer.node },
   };
 }
 
 /** What the log adds to a verdict that rests on something else. */
 export function beside(
   { log, job, incidents, end, container }: FailureFacts,
-  { fault, quotes, ofPeer }: Omit<Judgement, 'why'>,
+  { fault, quotes, began }: Omit<Judgement, 'why'>,
 ): Pick<FailureVerdict, 'why' | 'against'> {
   const first = log && firstEntry(log);
   const earlier = job?.peers.find(
@@ -197,22 +197,22 @@ export function beside(
     why: [
       ...(first && first !== quotes ? [`its log says: ${wordsOf(first)}`] : []),
       ...(log && !first && end ? [ofItsLog(unknownWords(log))] : []),
-      ...(log?.wait && !ofPeer ? [waitWords(log.wait)] : []),
+      ...(log?.wait && !began ? [waitWords(log.wait)] : []),
     ],
     against: [
       ...(first && OF_THE_MACHINE.includes(fault) && isEarlier(first, incidents[0])
         ? ['its log names a cause of its own before that']
         : []),
-      ...(first && log?.done && !ofPeer
+      ...(first && log?.done && !began
         ? [
             `before that the program had said that it was done ("${log.done.text}"): its results may be complete`,
           ]
         : []),
-      ...(first && log?.doneAfter && !ofPeer
+      ...(first && log?.doneAfter && !began
         ? [`after that the program said that it was done ("${log.doneAfter.text}")`]
         : []),
       ...(first && endedWell({ end, container }) ? [ENDED_WELL] : []),
-      ...(earlier && !ofPeer
+      ...(earlier && !began
         ? [
             `of ${job?.failed} pods of ${job?.name} that failed ${earlier.pod} on node ${earlier.node} ended first, at ${earlier.finishedAt}`,
           ]

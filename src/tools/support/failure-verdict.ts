@@ -1,3 +1,4 @@
+import type { JobLog } from '../../contract/job-log.ts';
 import { JOB_WENT_ON_MS } from '../../contract/limits.ts';
 import { CONTAINER_FINDING } from '../../findings/support/container-faults.ts';
 import type { Incident } from '../../xid/events.ts';
@@ -8,7 +9,7 @@ import {
   type Judge,
   OF_THE_MACHINE,
 } from './failure-facts.ts';
-import { beside, firstEntry, incidentsBeside, lastResort, ownLog } from './failure-log.ts';
+import { beside, incidentsBeside, lastResort, ownLog } from './failure-log.ts';
 import { byPriors } from './failure-priors.ts';
 import { fullSharedMemory } from './failure-shared-memory.ts';
 import { causeIn, isAmbiguous } from './first-cause.ts';
@@ -18,7 +19,7 @@ export function failureVerdict(facts: FailureFacts): FailureVerdict {
   for (const judge of JUDGES) {
     const judgement = judge(facts);
     if (!judgement) continue;
-    const { quotes: _, ofPeer: __, ...verdict } = judgement;
+    const { quotes: _, ...verdict } = judgement;
     const { why, against } = beside(facts, judgement);
     return {
       ...verdict,
@@ -113,17 +114,16 @@ export const judgedIncident = <I extends Incident>({
   readonly incidents: readonly I[];
 }): I | undefined => incidents.find(incident => why[0] === incidentWords(incident));
 
+/** Its log tells that another did not come or has gone; what can have begun it by itself was judged before. */
+const hasFollowed = ({ entries }: JobLog): boolean =>
+  entries.some(({ role }) => role === 'consequence');
+
 const ownExit: Judge = facts => {
   const { end, logCovers, ownGpusKnown } = facts;
   if (!end || (end.exitCode === 0 && end.signal === undefined)) return undefined;
   const { fault, text, advice } = exitMeaning(end);
-  const said = facts.log && firstEntry(facts.log);
   // Who ended because another did not come, or has gone, says nothing of whose fault that was.
-  if (
-    fault === 'application' &&
-    said?.role === 'consequence' &&
-    !causeIn({ entries: facts.log?.entries ?? [] })
-  ) {
+  if (fault === 'application' && facts.log && hasFollowed(facts.log)) {
     return {
       ...({ fault: 'unknown', confidence: 'low', action: 'watch' } as const),
       advice:

@@ -96,7 +96,10 @@ function byMachine(job: TargetJob, nodes: readonly JobNode[]): JobRoot | undefin
   const struck = nodes
     .flatMap(of => {
       const { node, failure } = of;
-      return failure && OF_THE_MACHINE.includes(failure.fault) && failure.confidence !== 'low'
+      return failure &&
+        !failure.began &&
+        OF_THE_MACHINE.includes(failure.fault) &&
+        failure.confidence !== 'low'
         ? [{ of, node, failure, atMs: timeOf(judgedIncident(failure)?.firstTime ?? failure.to) }]
         : [];
     })
@@ -305,7 +308,7 @@ function bySharedMemoryOf(
   const log = failed?.log?.ok ? failed.log.value : undefined;
   const judged = full && bySharedMemory({ title: full.what, advice: full.advice }, failed.end, log);
   if (!judged) return undefined;
-  const { quotes, ofPeer: _, why, ...said } = judged;
+  const { quotes, why, ...said } = judged;
   const time = quotes?.at ?? failed?.end.finishedAt;
   const first = { node: pod.node, pod: pod.name, ...optional({ time }) };
   return {
