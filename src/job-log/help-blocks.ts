@@ -74,3 +74,21 @@ function paragraphIn(lines: readonly Line[], begin: number, end: number): Paragr
     ? undefined
     : { from: begin + first, to };
 }
+
+/**
+ * MPICH and what is built from it write `Fatal error in PMPI_Init: Other MPI error, error stack:` and below it who
+ * called whom, the innermost last (src/mpi/errhan/errutil.c): that one tells the reason.
+ */
+const STACK_HEADING = /\berror stack:\s*$/;
+const STACK_FRAME = /^\w{1,80}\(\d{1,6}\)\.{0,80} ?:/;
+
+/** Of each such stack the calls are quiet, and the reason is an error. */
+export function withErrorStacks(lines: readonly Line[]): readonly Line[] {
+  let isStack = false;
+  return lines.map((line, at) => {
+    isStack = (isStack && STACK_FRAME.test(line.text)) || STACK_HEADING.test(line.text);
+    if (!isStack || !STACK_FRAME.test(line.text)) return line;
+    const isCall = STACK_FRAME.test(lines[at + 1]?.text ?? '');
+    return { ...line, level: isCall ? 'quiet' : 'error' };
+  });
+}

@@ -2,31 +2,14 @@ import type { JobLog, JobLogEntry } from '../contract/job-log.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type Found, startsAnew, storyOf } from './attempts.ts';
-import {
-  exceptionMeaning,
-  firstErrorMeaning,
-  ofItsWords,
-  ownFailure,
-  waitedInVain,
-} from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
 import { type Occurrence, withoutBanner, withoutProbes } from './ending.ts';
-import { withErrorStacks } from './error-stacks.ts';
-import {
-  givesUp,
-  isNested,
-  looksFailed,
-  MAY_FAIL,
-  MAY_REPORT,
-  onlyEnds,
-  passesOn,
-  quits,
-  voiceOf,
-} from './failure-forms.ts';
-import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
+import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn } from './failure-forms.ts';
+import { isTriedAgain, weaknessOf } from './harmless-lines.ts';
 import { headed, headsTraceback, saysBelow } from './headings.ts';
-import { withHelpBlocks } from './help-blocks.ts';
-import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
+import { withErrorStacks, withHelpBlocks } from './help-blocks.ts';
+import { BELOW_LINES, failureOf, lastWords, type Place, quitting } from './last-words.ts';
+import { meaningOfLine } from './line-meaning.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
 import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
@@ -103,8 +86,6 @@ const said = (line: Line | undefined) =>
 
 const textsOf = (lines: readonly Line[]): readonly string[] => lines.map(({ text }) => text);
 
-/** So many lines below, another says the same again, or says more. */
-const BELOW_LINES = 2;
 /** Within so many ordinary lines of its end, a program says why it gives up. */
 const LAST_WORDS_LINES = 16;
 
@@ -184,149 +165,12 @@ function withoutMet(failures: readonly Occurrence[], lines: readonly Line[]) {
   return failures.filter(({ text, line }) => line > met || !OF_NCCL.test(text));
 }
 
-const ownWords = (line: Line | undefined): Line | undefined =>
-  line && { ...line, text: withoutQuoted(line) };
-
-/** What is a cause though it is logged as no more than a note. */
-const SAID_QUIETLY = /^(?:no-accelerator|preempted)$/;
-
-/** It may try once more, but not before all its patience was at an end. */
-const WAITED = /\btimed out after \d/;
-
-/** What a program that nobody knows says last; of what it only complains of, the first in the loudest voice. */
-function lastWords(lines: readonly Line[], places: readonly Place[]): readonly Occurrence[] {
-  const said = givenUpIn(lines, places);
-  if (!said.every(({ text }) => onlyEnds(text))) return said;
-  const complaints = places.flatMap(place => {
-    const line = ownWords(lines[place.line - 1]);
-    const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
-    const voice = line && !isTriedAgain(line.text, below) ? voiceOf(line) : undefined;
-    return line && voice !== undefined ? { voice, said: failureOf(line.text, place) } : [];
-  });
-  const loudest = Math.max(...complaints.map(({ voice }) => voice));
-  const heard = complaints.filter(({ voice }) => voice === loudest).map(one => one.said);
-  const begin = said[0]?.line ?? Number.POSITIVE_INFINITY;
-  const before = heard.filter(({ line }) => line < begin);
-  if (said.length > 0) return before.length > 0 ? before : said;
-  return heard.length > 0 ? heard : stillTried(lines, places);
-}
-
-/** So often it has to have tried. */
-const TRIES = 3;
-
-/** What it tried again and again as its log ended. */
-const stillTried = (lines: readonly Line[], places: readonly Place[]): readonly Occurrence[] => {
-  const last = places.at(-1);
-  const tried = places.filter(({ line }) => isTriedAgain(lines[line - 1]?.text ?? '', []));
-  if (!last || !tried.includes(last) || tried.length < TRIES) return [];
-  return tried.flatMap(place => {
-    const text = lines[place.line - 1]?.text ?? '';
-    const failed = failureOf(text, place);
-    return failed.meaning.layer === 'fabric' ? failed : [];
-  });
-};
-
-/** What a program says as it gives up, and what kept it from its peer while it still tried. */
-const givenUpIn = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
-  places.flatMap(place => {
-    const line = ownWords(lines[place.line - 1]);
-    const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
-    if (!line || isTriedAgain(line.text, [])) return [];
-    const told = givesUp(line) ? undefined : meaningOf(line.text);
-    if (line.level === 'error' && told?.layer === 'fabric' && WAITED.test(line.text)) {
-      return { ...failureOf(line.text, place), meaning: { ...told, role: 'cause' } };
-    }
-    if (isTriedAgain(line.text, below)) return [];
-    if (givesUp(line)) return failureOf(line.text, place);
-    const isTold =
-      line.level === 'warning' || (line.level === 'quiet' && SAID_QUIETLY.test(told?.id ?? ''));
-    const warned = isTold ? told : undefined;
-    if (warned?.role !== 'cause' || isHarmless(line.text)) return [];
-    return { ...failureOf(line.text, place), meaning: warned };
-  });
-
-/** Who says that it gives up, before others tell that somebody has gone. */
-const quitting = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
-  places.flatMap(place => {
-    const line = ownWords(lines[place.line - 1]);
-    return line && quits(line) ? failureOf(line.text, place) : [];
-  });
-
 /** Of a storm of errors its beginning and its end are looked at: each is compared with others. */
 const OCCURRENCES_MAX = 2_000;
 const bounded = (all: Occurrence[]): Occurrence[] =>
   all.length <= OCCURRENCES_MAX
     ? all
     : [...all.slice(0, OCCURRENCES_MAX / 2), ...all.slice(-OCCURRENCES_MAX / 2)];
-
-type Place = Omit<Occurrence, 'meaning' | 'text'>;
-
-const failureOf = (said: string, place: Place): Occurrence => ({
-  ...{ ...place, meaning: firstErrorMeaning(said), lastResort: true },
-  text: plainText(said, TEXT_CHARACTERS_MAX),
-});
-
-function meaningOfLine(
-  { level, text }: Line,
-  exception: string | undefined,
-  next: () => readonly Line[],
-): Meaning | undefined {
-  if (level === 'quiet' && !mayReport(text)) return undefined;
-  const found = meaningOf(byShell(text) ?? text, exception);
-  if (level === 'quiet' && !(found?.role === 'report')) return undefined;
-  if (level === 'warning' && (!found || (mayPass(found, next()) && !ENDS_TRYING.test(text)))) {
-    return undefined;
-  }
-  const below = () => next().map(one => one.text);
-  const own = found?.id === 'launcher-report' ? ownFailure(text, exception) : undefined;
-  if (own) return own;
-  if (found) {
-    const isNone = tellsOfNone(found.id, found.layer, text, below());
-    return isNone ? undefined : ofItsWords(found, text, below());
-  }
-  if (exception === undefined) return level === 'error' ? waitedInVain(text) : undefined;
-  const title = `Exception ${plainText(exception, 60)}`;
-  // What it says may begin in the line below.
-  const words = /:\s*$/.test(text) ? [text, ...below()].join(' ') : text;
-  const raised = exceptionMeaning(exception, title, words);
-  const isOfBuild = raised.layer === 'application' && BUILD_ENDS.test(below()[0] ?? '');
-  return isOfBuild ? { ...raised, ...OF_BUILD } : raised;
-}
-
-/** pip shows so what the build of a package wrote: the package, and not the program, raised it. */
-const BUILD_ENDS = /^\s*\[end of output\]/;
-const OF_BUILD = {
-  ...{ layer: 'configuration', action: 'fix_configuration' },
-  advice: 'A package could not be built: install one that is built for this Python and this CUDA.',
-} satisfies Partial<Meaning>;
-
-/** What a shell says of a program that a signal ended: `Killed`, `run.sh: line 3:    77 Terminated   python`. */
-const BY_SHELL =
-  /^(?:\S{1,200}: line \d{1,9}: {1,8}\d{1,10} )?(Killed|Terminated|Floating point exception|Bad system call)(?: {2,}|\s*$)/;
-/** The same in words of the table. */
-function byShell(text: string): string | undefined {
-  if (text.endsWith(': not found') && OF_DASH.test(text)) return 'command not found';
-  const word = BY_SHELL.exec(text)?.[1];
-  return word && (OF_SHELL[word] ?? `${word} (`);
-}
-/** dash: `/bin/sh: 1: torchrun: not found`. */
-const OF_DASH = /^\S{1,200}: \d{1,6}: (?:exec: )?[^\s:]{1,200}: not found$/;
-const OF_SHELL: Readonly<Record<string, string>> = {
-  Killed: ' killed ',
-  Terminated: 'received sigterm',
-};
-
-/** What is no warning of what may come: dask has ended a worker, pip has tried for the last time. */
-const ENDS_TRYING = /\bmemory budget\b.{0,20}\brestarting\b|\bRetry\(total=0,/i;
-
-/** Launchers only warn of the signal that ends them. */
-const OF_SIGNALS = /^(?:session-ended|cancelled)$/;
-
-/** Libraries warn of much that ends nothing; not of what an error below says again, or of what others did. */
-const mayPass = ({ id, role, layer }: Meaning, next: readonly Line[]): boolean =>
-  (role === 'cause' || layer === 'fabric') &&
-  !OF_SIGNALS.test(id) &&
-  !next.some(({ level, text }) => level === 'error' && meaningOf(text)?.id === id);
 
 /** NCCL's RAS names processes in the lines below: `Process 9 on node 10.0.4.3 managing GPU 2 (NVML 6)`. */
 const RAS = /^ras-/;

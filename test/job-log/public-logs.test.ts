@@ -35,7 +35,7 @@ import { Judged, testsOf } from './judged.ts';
  *     23            41    36     32    30  0
  *
  * Lots 16 and 17 had 42 logs each, 34 and 31 of them right, and lot 23 had 42, 31 right; a thread that another lot has
- * is left out here.
+ * is left out here. A folder that lot 22's logs name is renamed.
  * Lots 14 and 15 were measured before anything was mended for them, 66 of 84, and 55 of the 68 that their judges were
  * sure of. How much the table's texts carry: with all of them struck out, line and blame are both right in 656 of the
  * 791, and were in 615 before the words and forms of errors were looked through for that; texts apart, the reader has

@@ -1,0 +1,89 @@
+import { plainText } from '../contract/untrusted.ts';
+import { firstErrorMeaning } from './by-words.ts';
+import type { Occurrence } from './ending.ts';
+import { givesUp, onlyEnds, quits, voiceOf } from './failure-forms.ts';
+import { isHarmless, isTriedAgain } from './harmless-lines.ts';
+import { meaningOf } from './job-texts.ts';
+import type { Line } from './log-lines.ts';
+import { TEXT_CHARACTERS_MAX } from './quote.ts';
+import { withoutQuoted } from './quoted.ts';
+
+/** What a program says as it gives up, where nothing else of its log tells why. */
+
+/** So many lines below, another says the same again, or says more. */
+export const BELOW_LINES = 2;
+
+export type Place = Omit<Occurrence, 'meaning' | 'text'>;
+
+export const failureOf = (said: string, place: Place): Occurrence => ({
+  ...{ ...place, meaning: firstErrorMeaning(said), lastResort: true },
+  text: plainText(said, TEXT_CHARACTERS_MAX),
+});
+
+const ownWords = (line: Line | undefined): Line | undefined =>
+  line && { ...line, text: withoutQuoted(line) };
+
+/** What is a cause though it is logged as no more than a note. */
+const SAID_QUIETLY = /^(?:no-accelerator|preempted)$/;
+
+/** It may try once more, but not before all its patience was at an end. */
+const WAITED = /\btimed out after \d/;
+
+/** What a program that nobody knows says last; of what it only complains of, the first in the loudest voice. */
+export function lastWords(lines: readonly Line[], places: readonly Place[]): readonly Occurrence[] {
+  const said = givenUpIn(lines, places);
+  if (!said.every(({ text }) => onlyEnds(text))) return said;
+  const complaints = places.flatMap(place => {
+    const line = ownWords(lines[place.line - 1]);
+    const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
+    const voice = line && !isTriedAgain(line.text, below) ? voiceOf(line) : undefined;
+    return line && voice !== undefined ? { voice, said: failureOf(line.text, place) } : [];
+  });
+  const loudest = Math.max(...complaints.map(({ voice }) => voice));
+  const heard = complaints.filter(({ voice }) => voice === loudest).map(one => one.said);
+  const begin = said[0]?.line ?? Number.POSITIVE_INFINITY;
+  const before = heard.filter(({ line }) => line < begin);
+  if (said.length > 0) return before.length > 0 ? before : said;
+  return heard.length > 0 ? heard : stillTried(lines, places);
+}
+
+/** So often it has to have tried. */
+const TRIES = 3;
+
+/** What it tried again and again as its log ended. */
+const stillTried = (lines: readonly Line[], places: readonly Place[]): readonly Occurrence[] => {
+  const last = places.at(-1);
+  const tried = places.filter(({ line }) => isTriedAgain(lines[line - 1]?.text ?? '', []));
+  if (!last || !tried.includes(last) || tried.length < TRIES) return [];
+  return tried.flatMap(place => {
+    const text = lines[place.line - 1]?.text ?? '';
+    const failed = failureOf(text, place);
+    return failed.meaning.layer === 'fabric' ? failed : [];
+  });
+};
+
+/** What a program says as it gives up, and what kept it from its peer while it still tried. */
+const givenUpIn = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
+  places.flatMap(place => {
+    const line = ownWords(lines[place.line - 1]);
+    const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
+    if (!line || isTriedAgain(line.text, [])) return [];
+    const told = givesUp(line) ? undefined : meaningOf(line.text);
+    if (line.level === 'error' && told?.layer === 'fabric' && WAITED.test(line.text)) {
+      return { ...failureOf(line.text, place), meaning: { ...told, role: 'cause' } };
+    }
+    if (isTriedAgain(line.text, below)) return [];
+    if (givesUp(line)) return failureOf(line.text, place);
+    const isTold =
+      line.level === 'warning' || (line.level === 'quiet' && SAID_QUIETLY.test(told?.id ?? ''));
+    const warned = isTold ? told : undefined;
+    if (warned?.role !== 'cause' || isHarmless(line.text)) return [];
+    return { ...failureOf(line.text, place), meaning: warned };
+  });
+
+/** Who says that it gives up, before others tell that somebody has gone. */
+export const quitting = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
+  places.flatMap(place => {
+    const line = ownWords(lines[place.line - 1]);
+    return line && quits(line) ? failureOf(line.text, place) : [];
+  });
