@@ -103,8 +103,8 @@ export const waitedInVain = (text: string): Meaning | undefined => {
 /** An exception of any language within a line of a logger: `Exception in thread "main" a.b.XException: text`. */
 export const RAISED_WITHIN = /(?:^|[\s\])>|])(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception)): \S/;
 
-/** Python's groups stand before the exceptions that they hold. */
-const GROUPS = /^(?:Base)?ExceptionGroup$/;
+/** Python's groups, those of torch's checkpoints and Ray's tasks stand before the exceptions that they hold. */
+const GROUPS = /^(?:Base)?ExceptionGroup$|^CheckpointException$|^RayTaskError$/;
 
 /** What more than a machine can be meant by: memory that was asked for, an address that does not answer. */
 const isOfMachine = (text: string, found: Kind | undefined): boolean =>

@@ -2,6 +2,7 @@ import { JOB_NOTICE_MS, JOB_WENT_ON_MS } from '../contract/limits.ts';
 import { passesOn } from './failure-forms.ts';
 import { isLookingTool, isLoopback, isOfTool } from './harmless-lines.ts';
 import type { Meaning } from './job-texts.ts';
+import { tellsOfThread } from './of-others.ts';
 import type { ProgressCount } from './progress.ts';
 
 /** So many ordinary lines, over JOB_WENT_ON_MS, show that a program went on after an error. */
@@ -170,12 +171,31 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
           !(STARTS.test(meaning.id) && !STARTS_REASON.test(text)) &&
           !PASSES_ON.test(text),
       );
-    const isPassed = PASSES_ON.test(one.text) || onlyStarts(one);
+    if (isAssertionTold(one, later)) {
+      return { ...one, meaning: { ...one.meaning, role: 'report' } };
+    }
+    const isPassed = PASSES_ON.test(one.text) || onlyStarts(one) || isOnlyFailed(one, later);
     return (isPassed && hasReason) || isOutspoken(one, occurrences)
       ? { ...one, meaning: { ...one.meaning, role: 'report' } }
       : one;
   });
 }
+
+/** A kernel's own check tells what it found, and CUDA only that one did. */
+const OF_ASSERTION = /\bdevice-side assert\b/;
+const ASSERTED = /\bassertion\b.{0,400}\bfailed\b/i;
+const isAssertionTold = ({ text }: Occurrence, later: readonly Occurrence[]): boolean =>
+  OF_ASSERTION.test(text) &&
+  !ASSERTED.test(text) &&
+  later.some(one => one.meaning.role === 'cause' && ASSERTED.test(one.text));
+
+/** `RuntimeError: Jackhmmer failed`: what it printed stands below, with a text that is known. */
+const ONLY_FAILED =
+  /^[\w.]{1,100}: (?:[\w./'"-]{1,60} ){1,6}(?:failed|crashed|did not (?:succeed|finish))(?: with (?:exit |return |error )?(?:code|status|value)?:? ?-?\d{1,5})?\W{0,3}$/i;
+const isOnlyFailed = ({ meaning, text, stream }: Occurrence, later: readonly Occurrence[]) =>
+  meaning.id === 'exception' &&
+  ONLY_FAILED.test(text) &&
+  later.some(one => one.meaning.id !== 'exception' && one.stream === stream);
 
 /** TensorFlow looks at the driver after CUDA has not started, and says which halves of it do not fit. */
 const isVersionTold = (later: readonly Occurrence[]): boolean =>
@@ -208,7 +228,10 @@ export const HEADS = /\bNCCL error in: |^nccl(?:System|Remote)Error: /;
 
 /** A service of its own machine that does not answer, and a task that was cancelled, end no program. */
 const leadsOn = ({ text }: Occurrence): boolean =>
-  !isLoopback(text) && !/^(?:\w+\.)*CancelledError\b/.test(text) && !HEADS.test(text);
+  !isLoopback(text) &&
+  !/^(?:\w+\.)*CancelledError\b/.test(text) &&
+  !HEADS.test(text) &&
+  !tellsOfThread(text);
 
 /** What no peer that has gone makes another rank raise. */
 const OF_PROGRAM =
@@ -236,6 +259,9 @@ const OFTEN_NOTED = /^(?:file-missing|permission|import|container-no-smi)$/;
 /** A module that is not there is noted by whoever can do without. */
 const NOTED =
   /^(?:failed to (?:import|load)|(?:could not|cannot|unable to) import)\b|\boptional\b/i;
+
+/** What a script could not load is what its program does not find. */
+const OF_LMOD = /\bmodule\(s\) are unknown\b/;
 
 /** TensorFlow (cuda_driver.cc) goes on with the CPU: who is killed later is not killed by it. */
 const WITHOUT_GPU = /\bfailed call to cuInit: |'libcuda\.so\.1'; dlerror: /;
@@ -265,6 +291,7 @@ export function withoutWeak(
   const killedLine = occurrences.findLast(({ meaning }) => meaning.id === 'killed')?.line ?? 0;
   const isNoted = ({ meaning: { id }, line, text }: Occurrence): boolean =>
     OFTEN_NOTED.test(id) &&
+    !OF_LMOD.test(text) &&
     strong.some(
       one =>
         one.line > line &&

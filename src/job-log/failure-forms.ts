@@ -175,6 +175,16 @@ export const quits = ({ level, text }: Line): boolean =>
   !GUESSES.test(text) &&
   !isHarmless(text);
 
+/** A platform takes the machine back, or is about to; not who only stands ready for it. */
+const TAKES_BACK =
+  /\b(?:preempt\w{0,8}|evict\w{0,4}|reclaim\w{0,4}|rebalance|drain(?:ed|ing)|(?:spot|instance) (?:\w+ )?(?:interruption|termination)|(?:host|scheduled) maintenance|scal(?:e|ed|ing)[- ]?down|(?:interruption|termination|shutdown) notice)\b/i;
+const IS_ABOUT_TO =
+  /\b(?:notice|event\w{0,5}|imminent\w{0,2}|being|about to|will be|recommendation|received|detected|got|by)\b|\btrue\b/i;
+const STANDS_READY =
+  /\b(?:no|not|without|never|if|when|whether|until|unless|checks?|checking|watch(?:ing|es)?|wait(?:ing)?|poll(?:s|ing)?|handlers?|listeners?|callbacks?|hooks?|enabled|disabled|installed|registered|ready|support\w{0,5}|prevent\w{0,3}|policy|manager|connections?|cache\w?|queue|requests?|blocks?|sequences?|group)\b/i;
+export const isTakenBack = ({ text }: Line): boolean =>
+  TAKES_BACK.test(text) && IS_ABOUT_TO.test(text) && !STANDS_READY.test(text);
+
 /** What a shell says of a script that it cannot go on with: bash (subst.c, parse.y) and dash (expand.c, exec.c). */
 const OF_SHELL =
   /^[^\s:]{1,200}: (?:line )?\d{1,6}: (?:[^\s:]{1,200}: )?(?:syntax error\b|unexpected eof\b|(?:.{1,80}: )?bad substitution$|unbound variable$|parameter not set$|argument list too long$|cannot execute\b|not found$|division by (?:0|zero)\b)/i;

@@ -38,6 +38,17 @@ const withoutMessage = ({ id, role }: Meaning, line: Line, next: Next): string |
 export const saysBelow = (meaning: Meaning, line: Line, next: Next): boolean =>
   withoutMessage(meaning, line, next) !== undefined;
 
+/** anyhow and eyre of Rust head with this the chain of what led to an error, the next one first. */
+const CAUSED_BY = /^\s*Caused by:\s*$/;
+export const CHAIN_LINES = 6;
+
+/** What an error says in the lines below of what it came of; undefined where it says nothing. */
+export function causedBy(below: readonly string[]): string | undefined {
+  const head = below.findIndex(text => text.trim() !== '');
+  if (head < 0 || !CAUSED_BY.test(below[head] ?? '')) return undefined;
+  return below.slice(head + 1).join(' ');
+}
+
 /** Open MPI: `[n:7] *** Process received signal ***`, and `[n:7] Signal: Segmentation fault (11)` below. */
 const SIGNAL_HEAD = /\*\*\* Process received signal \*\*\*\s*$/;
 const SIGNAL = /^\S{0,80}\s?Signal: \w/;

@@ -92,3 +92,22 @@ export function withErrorStacks(lines: readonly Line[]): readonly Line[] {
     return { ...line, level: isCall ? 'quiet' : 'error' };
   });
 }
+
+/** Java's exceptions, and what of them a logger writes below the line that tells of them. */
+const JAVA_EXCEPTION = /^(?:[a-z_]\w{0,40}\.){2,10}[A-Z][\w$]{0,80}(?:: |\s*$)/;
+const JAVA_FRAME = /^\s+at [\w$.]{1,300}[(/]/;
+const JAVA_STACK = /^(?:\s+at |Caused by: |\s+\.{3} \d{1,6} (?:more|common))/;
+
+/** What a logger of Java only warns or notes of has its stack below it: that is no louder. */
+export function withLoggedStacks(lines: readonly Line[]): readonly Line[] {
+  let isQuiet = false;
+  return lines.map((line, at) => {
+    const above = lines[at - 1]?.level;
+    const begins =
+      (above === 'warning' || above === 'quiet') &&
+      JAVA_EXCEPTION.test(line.text) &&
+      JAVA_FRAME.test(lines[at + 1]?.text ?? '');
+    isQuiet = begins || (isQuiet && JAVA_STACK.test(line.text));
+    return isQuiet ? { ...line, level: 'quiet' } : line;
+  });
+}

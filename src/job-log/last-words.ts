@@ -1,9 +1,9 @@
 import { plainText } from '../contract/untrusted.ts';
 import { firstErrorMeaning } from './by-words.ts';
 import type { Occurrence } from './ending.ts';
-import { givesUp, onlyEnds, quits, voiceOf } from './failure-forms.ts';
+import { givesUp, isTakenBack, onlyEnds, quits, voiceOf } from './failure-forms.ts';
 import { isHarmless, isTriedAgain } from './harmless-lines.ts';
-import { meaningOf } from './job-texts.ts';
+import { allJobTexts, meaningOf } from './job-texts.ts';
 import type { Line } from './log-lines.ts';
 import { TEXT_CHARACTERS_MAX } from './quote.ts';
 import { withoutQuoted } from './quoted.ts';
@@ -15,8 +15,9 @@ export const BELOW_LINES = 2;
 
 export type Place = Omit<Occurrence, 'meaning' | 'text'>;
 
-export const failureOf = (said: string, place: Place): Occurrence => ({
-  ...{ ...place, meaning: firstErrorMeaning(said), lastResort: true },
+/** Who says why in lines below is judged by them, too, and quoted from its own. */
+export const failureOf = (said: string, place: Place, why = ''): Occurrence => ({
+  ...{ ...place, meaning: firstErrorMeaning(`${said} ${why}`.trimEnd()), lastResort: true },
   text: plainText(said, TEXT_CHARACTERS_MAX),
 });
 
@@ -81,9 +82,12 @@ const givenUpIn = (lines: readonly Line[], places: readonly Place[]): Occurrence
     return { ...failureOf(line.text, place), meaning: warned };
   });
 
-/** Who says that it gives up, before others tell that somebody has gone. */
+/** Who says that it gives up, or that its machine is taken back, before others tell that somebody has gone. */
 export const quitting = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
   places.flatMap(place => {
     const line = ownWords(lines[place.line - 1]);
-    return line && quits(line) ? failureOf(line.text, place) : [];
+    if (!line) return [];
+    if (quits(line)) return failureOf(line.text, place);
+    const meaning = isTakenBack(line) && allJobTexts().find(({ id }) => id === 'preempted');
+    return meaning ? { ...failureOf(line.text, place), meaning } : [];
   });

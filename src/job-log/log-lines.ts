@@ -31,6 +31,18 @@ const LABEL = /^ {0,5}(\d{1,6}): /;
 const HOST =
   /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d)(?=\/?[a-z._-]{0,60}\d)\/?[a-z][\w.-]{1,80}: /;
 
+/**
+ * Of whoever collects the lines of several processes: `[worker-1] `, `(rank 7) `, `<worker-2> `, `worker-0> `, `[3] `, and the pod
+ * and its container of stern, `job-7-abcde trainer `. Few of them each begin many lines.
+ */
+const COLLECTOR_LABEL =
+  /^(?:\[(?=[^\]]{0,80}\d)[a-z][\w./-]{2,80}\]:?|\[(?<mpi>\d{1,4})\]|\((?:(?:global[ _])?rank|worker|node|proc|process)[ _:=]?(?<rank>\d{1,6})\):?|<[a-z][\w.-]{0,60}\d>|[a-z][\w.-]{1,60}\d>|[a-z][a-z\d.]{0,30}(?:-[a-z\d]{1,20}){1,6}-(?:[a-z\d]{5}|\d{1,4}) [a-z][\w-]{2,40})(?: |$)(?!\s{0,4}[:=])/;
+/** A number of a step is none of a process: it stands before no second line. */
+const isOfFew = (lines: readonly Line[]): boolean => {
+  const labels = lines.flatMap(({ text }) => COLLECTOR_LABEL.exec(text)?.[0] ?? []);
+  return new Set(labels).size * 2 <= labels.length;
+};
+
 /** What there is to read, and how many characters of lines that are too long are not. */
 export interface LogLines {
   readonly lines: readonly Line[];
@@ -49,7 +61,9 @@ export function linesOf(text: string): LogLines {
     unreadCharacters += unread;
     return parts;
   });
-  const label = [LABEL, HOST].find(form => isOfMost(lines, form));
+  const label = [LABEL, HOST, COLLECTOR_LABEL].find(
+    form => isOfMost(lines, form) && (form !== COLLECTOR_LABEL || isOfFew(lines)),
+  );
   if (!label) return { lines, unreadCharacters };
   const within = new Collectors();
   return { lines: lines.map(line => unlabelled(line, label, within)), unreadCharacters };
@@ -60,8 +74,10 @@ const isOfMost = (lines: readonly Line[], label: RegExp): boolean =>
 
 /** What stands behind a label is read as a line of its own. */
 function unlabelled(line: Line, form: RegExp, collectors: Collectors): Line {
-  const [label, rank] = form.exec(line.text) ?? [];
-  if (label === undefined) return line;
+  const found = form.exec(line.text);
+  if (!found) return line;
+  const label = found[0];
+  const rank = found.groups ? (found.groups['rank'] ?? found.groups['mpi']) : found[1];
   const { level, text, ...own } = lineOf(line.text.slice(label.length), line.number, collectors);
   return {
     ...{ ...line, level, text, gpu: own.gpu ?? line.gpu, stream: `${label}${own.stream}` },
@@ -191,6 +207,8 @@ class Collectors {
 
 /** pytest puts this before an exception. */
 const PYTEST = /^E {3}(?=[\w.]{1,120}(?:Error|Exception): )/;
+/** torch.distributed.checkpoint heads so what each rank raised. */
+const RANK_OF_TRACEBACK = /(?<=^Traceback \(most recent call last\):) \(RANK \d{1,6}\)\s*$/;
 const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
 
 function lineOf(raw: string, number: number, collectors: Collectors): Line {
@@ -224,7 +242,7 @@ function lineOf(raw: string, number: number, collectors: Collectors): Line {
     gpu: gpu === undefined ? undefined : Number(gpu),
     stream: `${actor}${(global ?? local)?.[0] ?? ''}`,
     level,
-    text: text.replace(LOGGER, ''),
+    text: text.replace(LOGGER, '').replace(RANK_OF_TRACEBACK, ''),
     number,
     redrawn: false,
   };

@@ -39,7 +39,11 @@ export const tellsOfOther = (text: string): boolean =>
 
 /** Where it says that the reason stands elsewhere. */
 const ELSEWHERE =
-  /\bfrom (?:this or )?another (?:task|process|rank|worker|host)\b|\berror handler invoked\b|\bsee (?:the )?(?:stack ?trace|root cause|error(?:s|\(s\))?|logs?|output)?\b.{0,24}\b(?:above|below|for (?:the )?(?:root cause|details?|more|error)|root cause)\b|\b(?:root cause|cause)\b.{0,40}\b(?:above|elsewhere|other)\b|\b(?:in|of|by) (?:a|the|another|some|one of the) (?:background|child|worker|other|sub)[ -]?(?:process|worker|rank)/i;
+  /\bfrom (?:this or )?another (?:task|process|rank|worker|host)\b|\berror handler invoked\b|\bsee (?:the )?(?:stack ?trace|root cause|error(?:s|\(s\))?|logs?|output)?\b.{0,24}\b(?:above|below|for (?:the )?(?:root cause|details?|more|error)|root cause)\b|\b(?:root cause|cause)\b.{0,40}\b(?:above|elsewhere|other)\b|\bone of the (?:\w+ )?(?:threads|workers|processes|tasks|ranks) (?:raised|threw|failed|hit)\b|\b(?:check|see|look at) (?:the )?other (?:trace|log|error)|\b(?:in|of|by) (?:a|the|another|some|one of the) (?:background|child|worker|other|sub)[ -]?(?:process|worker|rank)/i;
+
+/** Another thread of its own process has failed: that is told beside it, and comes of nobody else's end. */
+const OF_THREADS = /\bone of the (?:\w+ )?threads\b|\bother (?:trace|threads)/i;
+export const tellsOfThread = (text: string): boolean => OF_THREADS.test(text);
 
 /** Classes that are raised for the end of another process. */
 const OF_ENDED =

@@ -6,8 +6,8 @@ import { collectiveWaitOf } from './collective-wait.ts';
 import { type Occurrence, withoutBanner, withoutProbes } from './ending.ts';
 import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn } from './failure-forms.ts';
 import { isTriedAgain, weaknessOf } from './harmless-lines.ts';
-import { headed, headsTraceback, saysBelow } from './headings.ts';
-import { withErrorStacks, withHelpBlocks } from './help-blocks.ts';
+import { CHAIN_LINES, causedBy, headed, headsTraceback, saysBelow } from './headings.ts';
+import { withErrorStacks, withHelpBlocks, withLoggedStacks } from './help-blocks.ts';
 import { BELOW_LINES, failureOf, lastWords, type Place, quitting } from './last-words.ts';
 import { meaningOfLine } from './line-meaning.ts';
 import { type Line, linesOf } from './log-lines.ts';
@@ -35,7 +35,7 @@ interface FetchedLog
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const { lines: written, unreadCharacters } = linesOf(text);
-  const lines = withErrorStacks(withHelpBlocks(written));
+  const lines = withLoggedStacks(withErrorStacks(withHelpBlocks(written)));
   const { found, ordinary, progress } = foundIn(lines);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
@@ -107,10 +107,11 @@ function foundIn(lines: readonly Line[]) {
     if (!read) return;
     const { isFrame, said: words, exception, ends, chain, during } = read;
     const next = () => lines.slice(index + 1, index + 1 + BELOW_LINES);
+    const below = (count: number) => textsOf(lines.slice(index + 1, index + 1 + count));
     const own = (mayFail || exception) && meaningOfLine({ ...line, text: words }, exception, next);
     const meaning = own ? headed(own, line, next) : undefined;
-    const below = meaning && saysBelow(meaning, line, next) ? 1 : 0;
-    const place: Place = { at, line: index + 1 + below, ordinary, stream, rank, gpu };
+    const further = meaning && saysBelow(meaning, line, next) ? 1 : 0;
+    const place: Place = { at, line: index + 1 + further, ordinary, stream, rank, gpu };
     if (startsAnew(text)) restarts.push(place);
     if (!meaning) {
       if (line.text.trim() === '') return;
@@ -122,7 +123,7 @@ function foundIn(lines: readonly Line[]) {
         !isTriedAgain(text, textsOf(next())) &&
         !headsTraceback(line, next)
       ) {
-        failures.push(failureOf(words, place));
+        failures.push(failureOf(words, place, causedBy(below(CHAIN_LINES))));
       }
       if (!line.redrawn) ordinary += 1;
       if (!line.redrawn && lastLines.push(place) > LAST_WORDS_LINES) lastLines.shift();

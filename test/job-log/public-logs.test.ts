@@ -109,8 +109,8 @@ const NOT_MENDED: Readonly<
   Record<string, { readonly why: string; readonly names: readonly string[] }>
 > = {
   'lot-16': {
-    why: 'A loss scale that falls is told as a note, and a module that is missing gives way to the import that failed.',
-    names: ['fairseq-loss-scale-collapse', 'trixie-unknown-module'],
+    why: 'A loss scale that falls is told as a note.',
+    names: ['fairseq-loss-scale-collapse'],
   },
   'lot-17': {
     why: 'A batch that is left out each time is no end, and the catalogue has XID 145 as one of NVLink.',
@@ -150,10 +150,8 @@ const NOT_MENDED: Readonly<
       'pyxis-couldnt-start-container-only',
       'genie-sim-gpu-crash-device-lost',
       'mfem-petsc-mpi-not-gpu-aware',
-      'dali-nvjpeg-error-3-corrupt-image',
       'xgboost-span-assert-then-launch-failure',
       'deepstream-no-element-nvinferserver',
-      'alphafold-jackhmmer-no-space-left',
       'dask-ucx-comm-closed-at-shutdown',
       'alphafold-relax-minimization-100-attempts',
       'hpl-gpu-caldgemm-run-passed',
@@ -171,7 +169,6 @@ const NOT_MENDED: Readonly<
       'lmcache-nixl-ucx-tcp-timeout',
       'nixl-efa-srd-flush',
       'llamacpp-rpc-connect',
-      'tei-hub-connection-refused',
       'vllm-sigterm-from-session',
       'tgi-shard-signal-7',
       'mooncake-store-transfer-fail',
