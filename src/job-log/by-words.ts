@@ -119,11 +119,19 @@ const OF_PROGRAM = {
   ...{ layer: 'application', action: 'restart_app', advice: APPLICATION_ADVICE },
 } satisfies Partial<Meaning>;
 
+/** It says how often it has tried, and not what went wrong: `Minimization failed after 100 attempts.` */
+const ONLY_COUNTED =
+  /^[\w.]{1,100}: (?:[\w'-]{1,40} ){1,6}(?:failed|gave up|giving up|did not succeed) after (?:\w{1,20} )?\d{1,9} (?:attempts|retries|tries)\W*$/i;
+
 /** An exception that no row knows: another rank's or the program's, unless its words or its class say otherwise. */
 export function exceptionMeaning(exception: string, title: string, text: string): Meaning {
   const ofOthers = noticed(text, exception);
   if (ofOthers) return ofOthers;
-  const role = GROUPS.test(exception) ? 'report' : 'cause';
+  const role = GROUPS.test(exception)
+    ? 'report'
+    : ONLY_COUNTED.test(text)
+      ? 'consequence'
+      : 'cause';
   if (!OF_VALUES.test(exception) && isOfMachine(text, kindOf(text, exception))) {
     return { ...{ id: 'exception', role, title }, ...OF_MACHINE_MEANING };
   }
@@ -132,7 +140,8 @@ export function exceptionMeaning(exception: string, title: string, text: string)
 }
 
 /** What the driver or the system refused: the model cannot help it. */
-const REFUSED = /\boperation not (?:supported|permitted)\b|\bpermission denied\b|\bcuda driver\b/i;
+const REFUSED =
+  /\boperation not (?:supported|permitted)\b|\bpermission denied\b|\bcuda driver\b|\bshared memory\b/i;
 
 /** A repository without an owner, of which the hub says 401 as it does of one that is closed. */
 const NO_OWNER =

@@ -132,7 +132,7 @@ const onlyStarts = ({ meaning, text }: Occurrence): boolean =>
 export const REASON_WITHIN_LINES = 10;
 /** It says which and not why. */
 const STARTS_BARE =
-  /\b(?:couldn't|could not|failed to) (?:start|create|import|launch|run) (?:the )?(?:docker |oci )?(?:container|image)(?: filesystem)?(?: for image)?(?:: \S{1,200})?\W*$|\bcontainer start failed with error code: \d{1,3}\W*$/i;
+  /\b(?:couldn't|could not|failed to) (?:start|create|import|launch|run) (?:the )?(?:docker |oci )?(?:container|image)(?: filesystem)?(?: for image)?(?:: \S{1,200})?\W*$|\bcontainer start failed with error code: \d{1,3}\W*$|\b(?:ImagePullBackOff|ErrImagePull|CrashLoopBackOff|(?:Create|Run)Container\w{0,12}Error)\b(?:\W{1,16}\d\S*){0,3}\W*$/i;
 export const isBareStart = ({ meaning, text }: Occurrence): boolean =>
   STARTS.test(meaning.id) && STARTS_BARE.test(text);
 
@@ -174,12 +174,18 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
     if (isAssertionTold(one, later)) {
       return { ...one, meaning: { ...one.meaning, role: 'report' } };
     }
+    if (isBareStart(one) && later.some(isStartTold)) {
+      return { ...one, meaning: { ...one.meaning, role: 'report' } };
+    }
     const isPassed = PASSES_ON.test(one.text) || onlyStarts(one) || isOnlyFailed(one, later);
     return (isPassed && hasReason) || isOutspoken(one, occurrences)
       ? { ...one, meaning: { ...one.meaning, role: 'report' } }
       : one;
   });
 }
+
+/** Why it did not start, not its state alone. */
+const isStartTold = (one: Occurrence): boolean => STARTS.test(one.meaning.id) && !isBareStart(one);
 
 /** A kernel's own check tells what it found, and CUDA only that one did. */
 const OF_ASSERTION = /\bdevice-side assert\b/;

@@ -66,7 +66,8 @@ const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)
 export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;
 const HEADING = new RegExp(
   [
-    /^\W*(?:\w{1,20} has detected the following )?(?:fatal |internal |last )?error(?: (?:in|from) [^:]{1,80})?:?\s*(?:\([^()]{1,60}\)\s*)?$/,
+    /^\W*met exceptions:\s*$/,
+    /^\W*(?:\w{1,20} has detected the following )?(?:fatal |internal |last |kernel )?error(?: (?:in|from) [^:]{1,80})?:?\s*(?:\([^()]{1,60}\)\s*)?$/,
     /(?<![-=*])[-=*]{4,80} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,80}\s*$/,
     /^CMake Error(?: at [^:]{1,200}:\d{1,6} \(\w{1,60}\))?:$/,
     // XLA's, those of GROMACS (fatalerror.cpp), gcloud's.

@@ -51,6 +51,7 @@ const HARMLESS = new RegExp(
     /\b(?:Syntax|Future|PendingDeprecation|Resource)Warning: |\bslow_operation_alarm\b/,
     /\bvery slow compile\b|\bnot a git repository\b|\bsetting \w+ to \S+$/,
     /\bno (?:access to tty|job control in this shell)\b/,
+    /\bno version information available \(required by\b/,
     /^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
   ]
     .map(({ source }) => source)
@@ -138,7 +139,7 @@ export function tellsOfNone(
   ) {
     return true;
   }
-  return layer === 'fabric' && isTriedAgain(text, below);
+  return (layer === 'fabric' || layer === 'host') && isTriedAgain(text, below);
 }
 
 /** The line below says what it takes instead. */

@@ -16,7 +16,7 @@ const FAILS =
 const OF_TABLE = /\S {3,}\S/;
 /** It tells of what the job does all the same. */
 const GOES_ON =
-  /^WARNING\b|\b(?:will (?:continue|proceed)|ignor(?:ed|ing)|deprecated|discouraged|by default|fall(?:ing)? back|may (?:negatively )?(?:impact|affect|hang|result)|lower performance)\b/i;
+  /^WARNING\b|\b(?:will (?:continue|proceed)|ignor(?:ed|ing)|deprecated|discouraged|by default|fall(?:ing)? back|may (?:negatively )?(?:impact|affect|hang|result|behave)|lower performance)\b/i;
 
 /** Its first paragraph as one line, an error where it tells of one; what was wrapped behind it is empty. */
 export function withHelpBlocks(lines: readonly Line[]): readonly Line[] {

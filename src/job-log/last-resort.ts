@@ -27,7 +27,9 @@ export function withCause(
   if (causesOf(known) > 0) return beforeTools(known, failures) ?? withReason(known, failures);
   const consequences = known.filter(({ meaning }) => meaning.role === 'consequence');
   // What only heads the reason behind it is not what failed first.
-  const first = consequences.find(one => !HEADS.test(one.text)) ?? consequences[0];
+  const earliest = consequences.find(one => !HEADS.test(one.text)) ?? consequences[0];
+  const link = consequences.find(({ meaning }) => OF_LINK.test(meaning.id));
+  const first = link && earliest?.meaning.id === 'nccl-remote' ? link : earliest;
   const [failed] = failures;
   if (first?.meaning.layer !== 'fabric') {
     const before = known.find(({ meaning }) => meaning.id !== 'crash' || meaning.role !== 'report');
@@ -51,6 +53,9 @@ export function withCause(
     .toSorted((a, b) => a.line - b.line)
     .map(one => (isCause(one) ? asLastResort(one) : one));
 }
+
+/** An adapter tells of the link itself what NCCL leaves open: `remote process exited or there was a network error`. */
+const OF_LINK = /^(?:nccl-ib-\d{1,3}|ib-completion)$/;
 
 /** What a tool of a script says after an error of somebody else is of the tidying up. */
 function beforeTools(

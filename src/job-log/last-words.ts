@@ -82,6 +82,31 @@ const givenUpIn = (lines: readonly Line[], places: readonly Place[]): Occurrence
     return { ...failureOf(line.text, place), meaning: warned };
   });
 
+/** It failed to make something, and says no more. */
+const SAYS_NO_MORE =
+  /\b(?:failed to|could not|couldn't|unable to|cannot) (?:create|initiali[sz]e|start|load|open|build|make|set ?up|construct|instantiate|launch)\b[^:]{0,80}$|\b(?:creation|initiali[sz]ation|set ?up|start-?up) (?:has )?failed\W*$/i;
+const WARNS_OF =
+  /\bno such \w|\b(?:cannot|could not|couldn't|failed to|unable to) (?:open|load|find|locate|dlopen|import|connect|reach|resolve|access|allocate)\b|\bnot (?:found|available|supported|permitted|installed)\b|\b(?:denied|refused|missing|incompatible|mismatch)\b/i;
+const WARNED_WITHIN_LINES = 4;
+
+/** What was warned of right before the first failure, where that says no more than that something failed. */
+export function withWarning(
+  lines: readonly Line[],
+  failures: readonly Occurrence[],
+): readonly Occurrence[] {
+  const [first] = failures;
+  if (!first || !SAYS_NO_MORE.test(first.text)) return failures;
+  const from = Math.max(0, first.line - 1 - WARNED_WITHIN_LINES);
+  const above = lines.slice(from, first.line - 1).flatMap((line, at) => {
+    const own = ownWords(line);
+    if (own?.level !== 'warning' || !WARNS_OF.test(own.text) || isHarmless(own.text)) return [];
+    if (isTriedAgain(own.text, [])) return [];
+    const said = failureOf(own.text, { ...first, line: from + at + 1 });
+    return /^(?:configuration|host|fabric)$/.test(said.meaning.layer) ? said : [];
+  });
+  return [...above.slice(-1), ...failures];
+}
+
 /** Who says that it gives up, or that its machine is taken back, before others tell that somebody has gone. */
 export const quitting = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
   places.flatMap(place => {

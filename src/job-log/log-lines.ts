@@ -281,6 +281,10 @@ function namedLevelOf(text: string): string | undefined {
 /** `libfabric:77:1700000000::efa:cq:efa_cq_open():611<warn> `: its only level for an error (src/log.c). */
 const LIBFABRIC = /^libfabric:\d{1,10}:[^<]{1,160}<(warn|trace|info|debug)> /;
 
+/** `[1784621081.896649] [host:537  :1]       srd_iface.c:221  UCX  ERROR `, however long the host's name is. */
+const UCX =
+  /^\[\d{1,12}\.\d{1,9}\] \[[^\]]{1,300}\] {1,20}\S{1,80}:\d{1,6} {1,4}UC[XCTPSM] {1,4}(ERROR|FATAL|WARN)\b/;
+
 /** The warnings module of Python, however long the path is. */
 const PYTHON_WARNING = /^\S{1,400}:\d{1,6}: \w*Warning: /;
 
@@ -293,6 +297,8 @@ function levelOf(text: string): Line['level'] {
   if (nccl !== undefined) return nccl === 'INFO' || nccl === 'TRACE' ? 'quiet' : 'error';
   const libfabric = text.startsWith('libfabric:') ? LIBFABRIC.exec(text)?.[1] : undefined;
   if (libfabric !== undefined) return libfabric === 'warn' ? 'plain' : 'quiet';
+  const ucx = text.startsWith('[') ? UCX.exec(text)?.[1] : undefined;
+  if (ucx !== undefined) return ucx === 'WARN' ? 'warning' : 'error';
   // PyTorch only warns of it, and the process has no CUDA from there on.
   if (text.includes(' CUDA initialization: ')) return 'error';
   if (STORE_FAILED.test(text) || text.includes(NO_LIBCUDA)) return 'error';

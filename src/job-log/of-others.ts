@@ -7,7 +7,7 @@ const OTHER =
 /** What tells that another process has ended, and not why. */
 const ENDED = new RegExp(
   [
-    `\\b${OTHER}\\b.{0,40}\\b(?:(?:has|have|was|were|been|is|had) )?(?:terminated|exited|died|dead(?! code)|killed|crashed|ended|gone|stopped|aborted|failed to start|restarted)\\b`,
+    `\\b${OTHER}\\b.{0,40}\\b(?:(?:has|have|was|were|been|is|had) )?(?:terminated|exited|died|dead(?! code)|killed|crashed|ended|gone|stopped|aborted|failed to start|restarted|signall?ed)\\b`,
     `\\b(?:terminating|killing|stopping|restarting|shutting down)\\b.{0,40}\\b(?:process|worker|job|task|rank|shard)`,
     `\\b(?:child|worker|rank|task)(?: process| \\d+)? failed\\b`,
     `\\b(?:lost|removing) executor \\d`,
@@ -49,6 +49,10 @@ export const tellsOfThread = (text: string): boolean => OF_THREADS.test(text);
 const OF_ENDED =
   /(?:Died|Dead|ChildFailed|Crashed|ProcessRaised|ProcessExited|KilledWorker|BrokenProcessPool|Unreachable\w*)(?:Error|Exception)?$/;
 
+/** The same for the other end of a connection between processes; a service has an address. */
+const OF_CLOSED =
+  /^(?:(?:Comm|Server|Connection|Channel|Socket|Stream|Pipe|Endpoint|Session|Transport)Closed|(?:Closed|Broken)Resource)(?:Error|Exception)?$/;
+
 /** A connection that the other side has given up. */
 const CLOSED =
   /\bconnection\b.{0,30}\b(?:closed|reset|lost|dropped|terminated|aborted)\b.{0,30}\b(?:peer|remote|rank|worker|process|client|other (?:side|end))|\bbroken pipe\b|\b(?:peer|remote|client)\b.{0,20}\b(?:closed|disconnected|hung up)\b/i;
@@ -70,6 +74,7 @@ export const tellsOfGone = (text: string): boolean => GONE.test(text);
 /** The row of the table that says the same of what an error tells of others; undefined where it tells of itself. */
 export function noticedOfOthers(text: string, exception = ''): string | undefined {
   if (OF_ENDED.test(exception) || ELSEWHERE.test(text)) return 'engine-dead';
+  if (OF_CLOSED.test(exception) && !/\bhttps?:\/\//.test(text)) return 'engine-dead';
   if (tellsOfGone(text) || tellsOfOther(text)) return 'other-rank';
   if (text.includes('://')) return undefined;
   if (CLOSED.test(text)) return 'peer-closed';

@@ -21,11 +21,13 @@ interface Reached {
 const COUNTS = [
   /** `iteration      100/  500000`, `Epoch 3`, `"step": 7`, `global_step=7`. */
   /\b(step|iter|iteration|epoch|batch|update|global_step)s?\b["']?\]?[ :=#[(]{1,12}(\d{1,9})\b/i,
+  /** `Processing patch           2`. */
+  /\b(processing|computing|solving|rendering|simulating|generating|evaluating|encoding|decoding|analy[sz]ing|calculating) (?:[a-z]\w{1,20} ){1,2}#?[ :]{0,12}(\d{1,9})\b/i,
   /** tqdm: `31/67 [29:02<35:12`; Keras: `100/100 [====`, `100/100 ━━━`; fairseq: `100 / 5000 loss=9.1`. */
   /(\b)(\d{1,9})(?:\/\d{1,9} (?:\[[\d=>.?]|━|\(\d{1,3}%\))|\s{0,2}\/\s{1,8}\d{1,9}\b)/,
 ];
 /** Which of them stands in few lines, and is slow to look for. */
-const OF_BARS = 1;
+const OF_BARS = 2;
 /** One answer of a server after another; what is only looked up, a front end or a probe gets when nobody is at home any more. */
 const SERVED = /"POST \S{1,400} HTTP\/1\.[01]" 200\b/;
 /** A row of a benchmark's table has columns of numbers side by side, and one of them is measured. */
@@ -65,7 +67,7 @@ const DONE = new RegExp(
     /\b(?:completed?|finished|succeeded|done|exited)\b.{0,12}\b(?:training|fine-?tuning|successfully)\b|\bsuccessfully (?:completed|finished|trained|recovered|restored)\b/,
     PASSED,
     /\bexits successfully\b|\bis a success\b|\bout of bounds values : 0 ok\b/,
-    /\btrain_runtime\b|\btotal (?:wall time|img\/sec)\b|^(?:all )?(?:done|finished)\b[.!]*$/,
+    /\btrain_runtime\b|\btotal (?:wall time|img\/sec)\b|^(?:all )?(?:done|finished)\b[.!]*$|^\W*(?:[a-z]{1,20} ){0,2}passed\W*$/,
     SERVES,
   ]
     .map(({ source }) => source)

@@ -8,7 +8,14 @@ import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn } from './failure
 import { isTriedAgain, weaknessOf } from './harmless-lines.ts';
 import { CHAIN_LINES, causedBy, headed, headsTraceback, saysBelow } from './headings.ts';
 import { withErrorStacks, withHelpBlocks, withLoggedStacks } from './help-blocks.ts';
-import { BELOW_LINES, failureOf, lastWords, type Place, quitting } from './last-words.ts';
+import {
+  BELOW_LINES,
+  failureOf,
+  lastWords,
+  type Place,
+  quitting,
+  withWarning,
+} from './last-words.ts';
 import { meaningOfLine } from './line-meaning.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
@@ -63,7 +70,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
 }
 
 /** What looks like a failure only by its form is told, and ended nothing, where the program says that it has succeeded. */
-const SUCCEEDED = /\bsuccess(?:fully|ful)?\b|\bsucceeded\b/i;
+const SUCCEEDED = /\bsuccess(?:fully|ful)?\b|\bsucceeded\b|^\W*(?:[a-z]{1,20} ){0,2}passed\W*$/i;
 function withoutPassed(
   told: readonly Occurrence[],
   lines: readonly Line[],
@@ -83,6 +90,12 @@ const said = (line: Line | undefined) =>
     text: plainText(withoutSecrets(line.text), TEXT_CHARACTERS_MAX),
     ...optional({ at: line.at }),
   };
+
+/** The line above, over one that is empty. */
+const headAbove = (lines: readonly Line[], index: number): string => {
+  const above = lines[index - 1]?.text ?? '';
+  return above.trim() === '' ? (lines[index - 2]?.text ?? '') : above;
+};
 
 const textsOf = (lines: readonly Line[]): readonly string[] => lines.map(({ text }) => text);
 
@@ -116,7 +129,7 @@ function foundIn(lines: readonly Line[]) {
     if (!meaning) {
       if (line.text.trim() === '') return;
       progress.add(stream, text, index + 1);
-      const above = lines[index - 1]?.text ?? '';
+      const above = headAbove(lines, index);
       if (isFrame && !isNested(words, above)) return;
       if (
         looksFailed({ ...line, text: text.trimStart() }, above) &&
@@ -146,7 +159,7 @@ function foundIn(lines: readonly Line[]) {
     : quitting(lines, [...beforeOthers]);
   const found: Found = {
     ...{ occurrences: bounded(occurrences), givenUp, restarts },
-    failures: withoutMet(withoutProbes(failures, ordinary), lines),
+    failures: withWarning(lines, withoutMet(withoutProbes(failures, ordinary), lines)),
   };
   return { found, ordinary, progress };
 }

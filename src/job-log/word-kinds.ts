@@ -14,6 +14,9 @@ const kind = (layer: Blame, action: Action, advice: string, ...words: readonly R
 const IMAGE_ADVICE =
   'Check the image and the mounts, rights and variables of the container for what it names.';
 
+const NETWORK_ADVICE =
+  'Look at the way to the address that it names: proxy, network policy, firewall, and whether anybody listens.';
+
 /** `10.0.0.7`, `tracker:5000` and not `train.py:88`, `http://store`. */
 const ADDRESS =
   /(?:\b(?:https?|tcp|grpc|s3|gs|redis|nfs):\/\/\S|\b(?:\d{1,3}\.){3}\d{1,3}\b|\b[a-z][\w-]{0,62}(?:\.[\w-]{1,62}){0,8}(?<!\.(?:py|cc?|cpp|cuh?|h|hpp|rs|go|jl|java|[jt]s)):\d{2,5}\b)/;
@@ -22,6 +25,14 @@ const NETWORK_VERB =
 
 /** The first whose words an error has. */
 export const KINDS: readonly Kind[] = [
+  kind(
+    'fabric',
+    'watch',
+    NETWORK_ADVICE,
+    /\b(?:send|recv|sendmsg|recvmsg|sendto|recvfrom|connect|writev|readv)\([^()]{0,60}\) (?:failed|returned|error)\b/,
+    /\bwork request flushed\b|\bendpoint timeout\b|\bcompletion\S{0,8} with error on \w/,
+    /\bconnect to \S{0,100}:\d{2,5}\b/,
+  ),
   kind(
     'configuration',
     'fix_configuration',
@@ -36,7 +47,7 @@ export const KINDS: readonly Kind[] = [
     'It asked for more than there is: lower what it asks for, or give it more.',
     /\boutofmemory|\bout of (?:[\w-]+ ){0,2}(?:memory|resources?\b)/,
     /(?<!memory\.)\boom\b(?!(?:-kill)? (?:killer|notifications|counts)\b|_control\b)/,
-    /\bmemory budget\b/,
+    /\bmemory budget\b|\bmemory allocation (?:error|fail)/,
     /\bonly \S{1,12} ?[kmgt]i?b (?:\w+ ){0,3}(?:free|available|left)\b/,
     /\b(?:insufficient|not enough|no free|no more) (?:\w+ ){0,2}memory\b/,
     /\b(?:exceed\w*|over|gone over) (?:\w+ ){0,3}(?:memory|mem)(?: \w+)? limits?\b/,
@@ -73,7 +84,7 @@ export const KINDS: readonly Kind[] = [
   kind(
     'fabric',
     'watch',
-    'Look at the way to the address that it names: proxy, network policy, firewall, and whether anybody listens.',
+    NETWORK_ADVICE,
     // The operating system's and gRPC's own words; else a verb of networks needs an address or a service beside it.
     /\bconnect(?:ion|\(\))? (?:was |is )?(?:refused|reset by peer|timed[ -]?out|aborted|closed by)\b/,
     /\b(?:network|host) (?:is )?unreachable\b|\bno route to host\b/,
@@ -148,7 +159,8 @@ export const KINDS: readonly Kind[] = [
     /\b(?:could not|couldn't|cannot|can't|failed to|unable to) (?:find|locate|load|open|import|dlopen)\b.{0,30}\b(?:librar|package|module|executable|binary|\S+\.so\b)/,
     /\bfi_getinfo\b|\benvironment variable\b|\bLD_LIBRARY_PATH\b|\bulimit\b|\bnot permitted\b/,
     /\bnot write?able\b|\bread-only (?:file|mount|volume)|\bdubious ownership\b|\byour shell\b/,
-    /\bmodule\(s\)|\bno such (?:file|device)\b/,
+    /\bmodule\(s\)|\bno such (?:file|device|element|plugin|backend|command)\b/,
+    /\bnot (?:gpu|cuda)[- ]aware\b/,
     /\b(?:invalid|no|missing|expired|bad|wrong|locate|find|load|incorrect|refresh) (?:\w+ )?(?:credentials?|(?:oauth|sas) token)\b/,
     /\bdatabase is locked\b|\bcredentials? (?:not|are|is|were|have|has|expired)\b|\bapi[ _-]key\b/,
     /\bnot logged in\b/,

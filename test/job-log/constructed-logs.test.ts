@@ -25,10 +25,7 @@ const WRONG: ReadonlySet<string> = new Set([
   'trl-no-rollout-server',
   'eval-batch-halved-done',
 
-  'mpijob-ib-twelve',
-  'imagepull-volcano',
   'jsonl-arrow-column',
-  'requeued-completed',
   'tfjob-worker-dlopen',
 ]);
 
