@@ -109,10 +109,6 @@ const STILL_WRONG: Readonly<Record<string, string>> = {
 const NOT_MENDED: Readonly<
   Record<string, { readonly why: string; readonly names: readonly string[] }>
 > = {
-  'lot-16': {
-    why: 'A loss scale that falls is told as a note.',
-    names: ['fairseq-loss-scale-collapse'],
-  },
   'lot-17': {
     why: 'A batch that is left out each time is no end, and the catalogue has XID 145 as one of NVLink.',
     names: ['ray-fairseq-oom-batches-skipped', 'b200-xid-145-allgather-hang'],
@@ -132,8 +128,8 @@ const NOT_MENDED: Readonly<
     names: ['go2-distill-policy', 'tacotron2-warm-start'],
   },
   'lot-20': {
-    why: 'A loss that is no number, and a name that was not found, are told as notes; nothing else is in the logs.',
-    names: ['portrait-diffusion-resume', 'rl-fsdp-workers-v6-hosts'],
+    why: 'A name that was not found is told as a note; nothing else is in the log.',
+    names: ['rl-fsdp-workers-v6-hosts'],
   },
   'lot-21': {
     why: 'Notes again, and lines that are quoted though they tell no cause.',
@@ -146,7 +142,7 @@ const NOT_MENDED: Readonly<
     ],
   },
   'lot-22': {
-    why: 'As it was found.',
+    why: 'Crashes and a start that tell nobody’s fault are quoted, and so is the launch failure behind an assertion of other words.',
     names: [
       'pyxis-couldnt-start-container-only',
       'genie-sim-gpu-crash-device-lost',
@@ -155,7 +151,7 @@ const NOT_MENDED: Readonly<
     ],
   },
   'lot-23': {
-    why: 'As it was found.',
+    why: 'What is tried again, who was told to stop and who has gone: quoted where its judge has none, or none where it has one.',
     names: [
       'raylight-vae-oom-recovered-tiled',
       'xinference-serverclosed',
@@ -165,17 +161,8 @@ const NOT_MENDED: Readonly<
     ],
   },
   'lot-24': {
-    why: 'As it was found.',
-    names: [
-      'deepspeed-resume-sigkill',
-      'tf16-ps-cannot-reach-worker',
-      'fairseq-oom-not-caught',
-      'moss-nohup-sighup',
-      'opensora-dataloader-worker-gone',
-      'kgrag-hub-unreachable',
-      'openrlhf-two-nodes-nccl-init',
-      'yolov5-wandb-network-resolved',
-    ],
+    why: 'A peer that refuses is told as a note, and that a loader has gone is quoted.',
+    names: ['tf16-ps-cannot-reach-worker', 'opensora-dataloader-worker-gone'],
   },
 };
 const WRONG = new Set([
