@@ -1,7 +1,7 @@
 import { plainText } from '../contract/untrusted.ts';
 import { firstErrorMeaning } from './by-words.ts';
 import type { Occurrence } from './ending.ts';
-import { givesUp, isTakenBack, onlyEnds, quits, voiceOf } from './failure-forms.ts';
+import { givesUp, onlyEnds, quits, takenBack, voiceOf } from './failure-forms.ts';
 import { isHarmless, isTriedAgain } from './harmless-lines.ts';
 import { allJobTexts, meaningOf } from './job-texts.ts';
 import type { Line } from './log-lines.ts';
@@ -25,7 +25,7 @@ const ownWords = (line: Line | undefined): Line | undefined =>
   line && { ...line, text: withoutQuoted(line) };
 
 /** What is a cause though it is logged as no more than a note. */
-const SAID_QUIETLY = /^(?:no-accelerator|preempted)$/;
+const SAID_QUIETLY = /^(?:no-accelerator|preempted|disk-full|gpu-memory|host-memory|time-limit)$/;
 
 /** It may try once more, but not before all its patience was at an end. */
 const WAITED = /\btimed out after \d/;
@@ -62,14 +62,18 @@ const isLast = ({ ordinary }: Place, places: readonly Place[]): boolean =>
 /** So often it has to have tried. */
 const TRIES = 3;
 
-/** What it tried again and again as its log ended. */
+/** What it tried again and again as its log ended, from the first time on. */
 const stillTried = (lines: readonly Line[], places: readonly Place[]): readonly Occurrence[] => {
   const last = places.at(-1);
   const tried = places.filter(({ line }) => isTriedAgain(lines[line - 1]?.text ?? '', []));
   if (!last || !tried.includes(last) || tried.length < TRIES) return [];
-  return tried.flatMap(place => {
+  const begin = tried[0]?.line ?? 0;
+  const heads = places.filter(({ line }) => line < begin && begin - line <= BELOW_LINES);
+  return [...heads, ...tried].flatMap(place => {
     const text = lines[place.line - 1]?.text ?? '';
+    const told = meaningOf(text);
     const failed = failureOf(text, place);
+    if (told?.role === 'cause' && told.layer !== 'application') return { ...failed, meaning: told };
     return failed.meaning.layer === 'fabric' ? failed : [];
   });
 };
@@ -132,7 +136,8 @@ export const quitting = (lines: readonly Line[], places: readonly Place[]): Occu
       line.level === 'warning' && !isTriedAgain(line.text, []) ? meaningOf(line.text) : undefined;
     if (warned && RAN_OUT.test(warned.id))
       return { ...failureOf(line.text, place), meaning: { ...warned, role: 'cause' } };
-    const meaning = isTakenBack(line) && allJobTexts().find(({ id }) => id === 'preempted');
+    const taken = takenBack(line);
+    const meaning = taken && allJobTexts().find(({ id }) => id === taken);
     return meaning ? { ...failureOf(line.text, place), meaning } : [];
   });
 
