@@ -52,6 +52,10 @@ const HARMLESS = new RegExp(
     /\bvery slow compile\b|\bnot a git repository\b|\bsetting \w+ to \S+$/,
     /\bno (?:access to tty|job control in this shell)\b/,
     /\bno version information available \(required by\b/,
+    // What mixed precision answers a step with.
+    /\boverflow\b.{0,120}\b(?:reducing|setting|decreasing|lowering) (?:the )?(?:loss[_ ]scale|scale|to)\b/,
+    // A call of NCCL that only passes a status on; a service that is there again.
+    /\bNCCL WARN \S{1,120}:\d{1,6} -> \d{1,3}\b|\bresuming normal operation\b|\berrors? (?:has been |was )?resolved\b/,
     /^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
   ]
     .map(({ source }) => source)

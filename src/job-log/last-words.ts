@@ -38,7 +38,9 @@ export function lastWords(lines: readonly Line[], places: readonly Place[]): rea
     const line = ownWords(lines[place.line - 1]);
     const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
     const voice = line && !isTriedAgain(line.text, below) ? voiceOf(line) : undefined;
-    return line && voice !== undefined ? { voice, said: failureOf(line.text, place) } : [];
+    const said = line && voice !== undefined ? failureOf(line.text, place) : undefined;
+    const isHeard = said && (tellsWhose(said) || isLast(place, places));
+    return said && voice !== undefined && isHeard ? { voice, said } : [];
   });
   const loudest = Math.max(...complaints.map(({ voice }) => voice));
   const heard = complaints.filter(({ voice }) => voice === loudest).map(one => one.said);
@@ -47,6 +49,15 @@ export function lastWords(lines: readonly Line[], places: readonly Place[]): rea
   if (said.length > 0) return before.length > 0 ? before : said;
   return heard.length > 0 ? heard : stillTried(lines, places);
 }
+
+/** What is nobody's by its words, a program may say of its work. */
+const tellsWhose = ({ meaning: { layer, action } }: Occurrence): boolean =>
+  layer !== 'unknown' && (layer !== 'application' || action !== 'watch');
+
+/** So few ordinary lines behind it, a line is among the last. */
+const LAST_LINES = 2;
+const isLast = ({ ordinary }: Place, places: readonly Place[]): boolean =>
+  (places.at(-1)?.ordinary ?? 0) - ordinary <= LAST_LINES;
 
 /** So often it has to have tried. */
 const TRIES = 3;
@@ -107,12 +118,20 @@ export function withWarning(
   return [...above.slice(-1), ...failures];
 }
 
+/** What a process only warns of, and has no more of as it ends. */
+const RAN_OUT =
+  /^(?:gpu-memory|host-memory|shared-memory|disk-full|open-files|process-limit|cuda-2)$/;
+
 /** Who says that it gives up, or that its machine is taken back, before others tell that somebody has gone. */
 export const quitting = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
   places.flatMap(place => {
     const line = ownWords(lines[place.line - 1]);
     if (!line) return [];
     if (quits(line)) return failureOf(line.text, place);
+    const warned =
+      line.level === 'warning' && !isTriedAgain(line.text, []) ? meaningOf(line.text) : undefined;
+    if (warned && RAN_OUT.test(warned.id))
+      return { ...failureOf(line.text, place), meaning: { ...warned, role: 'cause' } };
     const meaning = isTakenBack(line) && allJobTexts().find(({ id }) => id === 'preempted');
     return meaning ? { ...failureOf(line.text, place), meaning } : [];
   });

@@ -171,8 +171,8 @@ function ncclIn(text: string) {
 }
 /** The same where what stands before it was cut off. */
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
-/** What docker compose, an exception group and a table put before a line; no row of a table of nvidia-smi. */
-const PIPE = /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)/;
+/** What docker compose, an exception group and a table put before a line, and fairseq before its level; no row of a table of nvidia-smi. */
+const PIPE = /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)|^\| (?=(?:INFO|WARNING|ERROR)\b)/;
 /** A value of an error file that spans lines: `    "message": "ValueError: …",`. */
 const MEMBER = /^\s{0,40}"(?:message|msg|error|err|exception|reason|detail)"\s?: ?"(?=\S)/;
 /** Who collects the lines of another program notes them, errors as well: `[INFO ] W-9000 MODEL_LOG - ValueError: …`. */

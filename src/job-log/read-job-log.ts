@@ -3,7 +3,7 @@ import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type Found, startsAnew, storyOf } from './attempts.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
-import { type Occurrence, withoutBanner, withoutProbes } from './ending.ts';
+import { causesOf, type Occurrence, withoutBanner, withoutProbes } from './ending.ts';
 import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn } from './failure-forms.ts';
 import { isTriedAgain, weaknessOf } from './harmless-lines.ts';
 import { CHAIN_LINES, causedBy, headed, headsTraceback, saysBelow } from './headings.ts';
@@ -18,6 +18,7 @@ import {
 } from './last-words.ts';
 import { meaningOfLine } from './line-meaning.ts';
 import { type Line, linesOf } from './log-lines.ts';
+import { lossLost } from './loss.ts';
 import { ProgressCount } from './progress.ts';
 import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
 import { withoutQuoted } from './quoted.ts';
@@ -49,7 +50,9 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
   const story = storyOf(found, end, progress);
   const { recovered } = story;
-  const told = withoutPassed(story.told, lines, progress);
+  const lost =
+    causesOf(story.told) === 0 && progress.doneAfter(0) === undefined ? lossLost(lines) : [];
+  const told = withoutPassed([...lost, ...story.told], lines, progress);
   const began = told.find(({ meaning }) => meaning.role !== 'report') ?? told[0];
   const beganAt = began?.line ?? Number.POSITIVE_INFINITY;
   return {
