@@ -8,7 +8,7 @@ import { optional } from '../contract/optional.ts';
 import { shell, withConnection } from '../contract/printed-command.ts';
 import { momentMs } from '../contract/time.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { ENTRY_STAYS } from '../session/ephemeral-link.ts';
+import { ENTRY_STAYS } from '../session/own-container.ts';
 import { type ReaperOrders, reap as reapPod } from '../session/reaper.ts';
 import { type Cleaned, clean as cleanUp } from '../session/sweep.ts';
 import { type EndedContainer, endContainers } from '../session/sweep-containers.ts';

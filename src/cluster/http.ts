@@ -14,7 +14,7 @@ import type { Json } from './json.ts';
 import { Pace } from './pace.ts';
 import { ApiError } from './port.ts';
 import { type Expected, isStatus, provenObject, unproven } from './proven.ts';
-import { type Retries, retriesOf } from './retry.ts';
+import { isBroken, type Retries, retriesOf } from './retry.ts';
 import type { ConnectionSettings } from './settings.ts';
 
 export interface ApiRequest {
@@ -107,15 +107,30 @@ export class ApiServer {
     const bounded = this.#requestMs
       ? AbortSignal.any([signal, AbortSignal.timeout(this.#requestMs)])
       : signal;
-    try {
+    const ask = async () => {
       const response = await this.open(request, bounded);
-      const body = await readBody(response);
-      if (request.tally) request.tally.bytes += Buffer.byteLength(body);
-      return { response, body };
+      return { response, body: await readBody(response, request.tally) };
+    };
+    try {
+      // What only reads may be asked twice. Of a deletion or a create its session knows what to make of a break.
+      return await (request.method === 'GET' ? this.#onceMore(ask, bounded) : ask());
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof ClusterError) throw error;
       throw unreachable(bounded.aborted ? { code: 'timed out' } : error, this.settings);
+    }
+  }
+
+  /** The same once more, over a new connection, where one broke; what closed one has closed the other kept ones. */
+  async #onceMore<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (signal.aborted || !isBroken(error)) throw error;
+      for (const kept of Object.values(this.#agent?.freeSockets ?? {})) {
+        for (const socket of kept ?? []) socket.destroy();
+      }
+      return ask();
     }
   }
 
@@ -175,7 +190,7 @@ export class ApiServer {
     };
   }
 
-  /** An upgrade to this path; once more where its login is refused and another can be had. */
+  /** An upgrade to this path; once more where a connection breaks before it, or its login is refused and another can be had. */
   async upgrade<T>(
     path: string,
     query: ApiRequest['query'],
@@ -183,11 +198,12 @@ export class ApiServer {
     signal: AbortSignal,
   ): Promise<T> {
     const credentials = await this.#currentCredentials(signal);
+    const upgraded = async () => ask(await this.route(path, query, signal));
     try {
-      return await ask(await this.route(path, query, signal));
+      return await this.#onceMore(upgraded, signal);
     } catch (error) {
       if (!isUnauthorized(error) || !this.#renew(credentials)) throw error;
-      return ask(await this.route(path, query, signal));
+      return upgraded();
     }
   }
 
@@ -324,11 +340,12 @@ async function again(
   return send();
 }
 
-async function readBody(response: IncomingMessage): Promise<string> {
+async function readBody(response: IncomingMessage, tally?: ApiRequest['tally']): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of response) {
     bytes += chunk.length;
+    if (tally) tally.bytes += chunk.length;
     if (bytes > BODY_BYTES_MAX) throw new ClusterError("the API server's answer is too long");
     chunks.push(chunk);
   }

@@ -7,12 +7,12 @@ import { optional } from '../contract/optional.ts';
 import type { Clock } from '../contract/time.ts';
 import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
 import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
-import { deleteObject, podsOf } from './deletion.ts';
 import { findDraVersions, sharedLists } from './dra.ts';
 import { addContainer, listOwnContainers, targetPod } from './ephemeral.ts';
 import { ApiServer, type Route } from './http.ts';
 import { type Json, objectAt, textOf } from './json.ts';
 import { listAll, readEvent, readImages, readLease, readNode, readOwn, readPod } from './list.ts';
+import { createEvent, createObject, deleteObject, podsOf } from './own-objects.ts';
 import {
   ATTACH_STREAMS,
   collection,
@@ -28,9 +28,10 @@ import type { Environment } from './proxy.ts';
 import { connectionSettings } from './settings.ts';
 import { SharedWatch } from './shared-watch.ts';
 import { Tally } from './tally.ts';
-import { findTargetJob, resolveTarget, workloadsThere } from './target.ts';
+import { findTargetJob, resolveTarget } from './target.ts';
 import { readClusterView, readPodEvents, withLogs } from './view.ts';
 import { watchList } from './watch.ts';
+import { workloadsThere } from './workload-object.ts';
 
 export interface AttachOptions {
   readonly transport: 'websocket' | 'kubectl';
@@ -114,11 +115,11 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   createPod(pod: port.V1Pod, signal: AbortSignal): Promise<port.Created> {
-    return this.#create('pod', pod.metadata?.namespace ?? this.access.namespace, pod, signal);
+    return createObject(this.#api, 'pod', pod, signal);
   }
 
   createJob(job: port.V1Job, signal: AbortSignal): Promise<port.Created> {
-    return this.#create('job', job.metadata?.namespace ?? this.access.namespace, job, signal);
+    return createObject(this.#api, 'job', job, signal);
   }
 
   watchPods(query: port.PodQuery, signal: AbortSignal): AsyncIterable<port.PodChange> {
@@ -243,11 +244,8 @@ export class KubernetesCluster implements port.Cluster {
     return this.#api.upgrade(`${podPath(container)}/attach`, query, open, signal);
   }
 
-  async createEvent(body: port.NodeEvent, signal: AbortSignal): Promise<void> {
-    const { name, namespace } = body.metadata;
-    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
-    const doing = `create an event in namespace "${namespace}"`;
-    await this.#api.object({ method: 'POST', path, body, doing, kinds: ['Event'], name }, signal);
+  createEvent(event: port.NodeEvent, signal: AbortSignal): Promise<void> {
+    return createEvent(this.#api, event, signal);
   }
 
   async hasRuntimeClass(name: string, signal: AbortSignal): Promise<boolean> {
@@ -345,20 +343,6 @@ export class KubernetesCluster implements port.Cluster {
   close(): void {
     for (const watch of Object.values(this.#watches)) watch.close();
     this.#api.close();
-  }
-
-  async #create(
-    kind: 'pod' | 'job',
-    namespace: string,
-    body: port.V1Pod | port.V1Job,
-    signal: AbortSignal,
-  ): Promise<port.Created> {
-    const doing = `create ${kind} "${body.metadata?.name ?? ''}" in namespace "${namespace}"`;
-    const path = collection(kind, namespace);
-    const expected = { kinds: [KINDS[kind]], name: body.metadata?.name };
-    const made = await this.#api.object({ method: 'POST', path, body, doing, ...expected }, signal);
-    const { name, uid } = readOwn(kind, made);
-    return { kind, namespace, name, uid, suspended: objectAt(made, 'spec')['suspend'] === true };
   }
 }
 

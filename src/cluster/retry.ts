@@ -5,6 +5,7 @@ import {
   WATCH_REOPEN_MS_MAX,
   WATCH_REOPENS_MAX,
 } from '../contract/limits.ts';
+import { Unreachable } from './port.ts';
 
 /** Passing troubles of an API server or of the load balancer before it. */
 const PASSING = [500, 502, 503, 504];
@@ -66,3 +67,12 @@ function afterMs(header: string | undefined, nowMs: number): number | undefined 
   const ms = /^\d{1,6}$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - nowMs;
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
+
+/**
+ * Whether the connection broke: the API server, or what stands before it, closed a kept one as we wrote to it
+ * (RFC 9112, 9.3.1 and 9.5), or broke an answer off. One that is not let in, or times out, did not break.
+ */
+export const isBroken = (error: unknown): boolean => {
+  const of = error instanceof Unreachable ? error.cause : error;
+  return of instanceof Error && 'code' in of && (of.code === 'ECONNRESET' || of.code === 'EPIPE');
+};

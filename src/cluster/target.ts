@@ -1,19 +1,20 @@
 import type { TargetJob } from '../contract/cluster-view.ts';
 import { ClusterError, ours, ServerError, told } from '../contract/errors.ts';
-import { namesLike } from '../contract/names-like.ts';
 import { shell } from '../contract/printed-command.ts';
 import { mapReading } from '../contract/reading.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { jobOfCronJob } from './cron-jobs.ts';
 import { eventsTold } from './gone-pods.ts';
 import type { ApiServer } from './http.ts';
-import { type Json, listAt, objectAt, textOf, textsOf } from './json.ts';
+import { type Json, listAt, objectAt, textOf } from './json.ts';
 import { listAll } from './list.ts';
+import { noSuchPod } from './names-near.ts';
 import { ownSelector, type Selector } from './own-selector.ts';
 import { podList, podPath } from './paths.ts';
-import { ApiError, type Cluster, isMissingRight, type PodState, type TargetNode } from './port.ts';
+import { type Cluster, isMissingRight, type PodState, type TargetNode } from './port.ts';
 import { readClusterPod } from './read-view.ts';
-import { CRON_JOB, type TargetWord, targetWord, WORKLOADS } from './workloads.ts';
+import { isAbsent, type WorkloadWord, workloadObject } from './workload-object.ts';
+import { CRON_JOB, type TargetWord, targetWord } from './workloads.ts';
 
 type Api = Pick<ApiServer, 'object' | 'settings'>;
 
@@ -158,7 +159,7 @@ async function podsOf(
     const pod = await api
       .object({ method: 'GET', ...asked, kinds: ['Pod'], name: word.name }, signal)
       .catch(error => {
-        if (isNotFound(error)) return undefined;
+        if (isAbsent(error)) return undefined;
         throw error;
       });
     return { object: undefined, pods: pod ? [pod] : [] };
@@ -169,8 +170,6 @@ async function podsOf(
     pods: await listAll(api, podList({ namespace, labelSelector: selector }), signal),
   };
 }
-
-type WorkloadWord = Extract<TargetWord, { readonly of: 'workload' }>;
 
 /** How the pods of a workload are selected, and the object where it could be read. */
 async function selectorOf(
@@ -196,156 +195,4 @@ async function selectorOf(
   throw new ClusterError(`${written} has no RayCluster yet, and so no pods`, {
     hint: shell`kubectl describe ${written} -n ${api.settings.namespace}`,
   });
-}
-
-/** @throws ClusterError that says whether the cluster lacks the kind or the object, with names like it. */
-async function workloadObject(
-  api: Api,
-  { name, workload, written }: Pick<WorkloadWord, 'name' | 'workload' | 'written'>,
-  signal: AbortSignal,
-): Promise<Json> {
-  const { kind, plural } = workload;
-  const version = workload.version ?? (await versionOf(api, { name, workload }, signal));
-  const group = `/apis/${workload.group}/${version}`;
-  const { namespace } = api.settings;
-  const doing = `get ${written} in namespace "${namespace}"`;
-  const path = `${group}/namespaces/${encodeURIComponent(namespace)}/${plural}/${name}`;
-  try {
-    return await api.object({ method: 'GET', path, doing, kinds: [kind], name }, signal);
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-    const { code, reason, told } = error;
-    const near = await namesNear(api, { path: group, kind, plural, name }, signal);
-    if (near === undefined && workload.version === undefined) {
-      const lacks = await lacksResource(api, { path: group, plural }, signal);
-      if (lacks) throw await noSuchKind(api, { name, workload }, signal);
-    }
-    throw new ApiError(told, { code, reason, ...near, cause: error });
-  }
-}
-
-/** The version of a custom resource's group that the API server prefers. */
-async function versionOf(
-  api: Api,
-  { name, workload }: Pick<WorkloadWord, 'name' | 'workload'>,
-  signal: AbortSignal,
-): Promise<string> {
-  const { group } = workload;
-  try {
-    const found = await api.object(
-      {
-        ...{ method: 'GET', path: `/apis/${group}`, kinds: ['APIGroup'] },
-        doing: `ask for the versions of ${group}`,
-      },
-      signal,
-    );
-    return textOf(objectAt(found, 'preferredVersion'), 'version') || 'v1';
-  } catch (error) {
-    if (isNotFound(error)) throw await noSuchKind(api, { name, workload }, signal);
-    throw error;
-  }
-}
-
-const isNotFound = (error: unknown): error is ApiError =>
-  error instanceof ApiError && error.code === 404;
-
-async function lacksResource(
-  api: Api,
-  { path, plural }: { readonly path: string; readonly plural: string },
-  signal: AbortSignal,
-): Promise<boolean> {
-  const asked = { path, kinds: ['APIResourceList'], doing: 'list the resources of an API' };
-  const found = await api.object({ method: 'GET', ...asked }, signal).catch(() => undefined);
-  return (
-    found !== undefined && !listAt(found, 'resources').some(one => textOf(one, 'name') === plural)
-  );
-}
-
-async function noSuchKind(
-  api: Api,
-  { name, workload }: Pick<WorkloadWord, 'name' | 'workload'>,
-  signal: AbortSignal,
-): Promise<ClusterError> {
-  const { kind, plural, group } = workload;
-  const there = await workloadsThere(api, signal).catch(() => []);
-  const alike = there.filter(word => namesLike(name, [word.split('/')[1] ?? '']).length > 0);
-  return new ServerError(
-    told`the cluster has no ${ours(kind)}: ${ours(plural)}.${ours(group)} is not installed`,
-    {
-      foreign: there,
-      hint:
-        alike.length > 0
-          ? `did you mean ${alike.slice(0, 3).join(' or ')}?`
-          : there.length > 0
-            ? `pods of namespace "${api.settings.namespace}" belong to ${there.slice(0, 6).join(', ')}`
-            : shell`kubectl api-resources; kubectl get pods -n ${api.settings.namespace}`,
-    },
-  );
-}
-
-const MADE_OF_OTHERS = ['JobSet', 'LeaderWorkerSet'];
-
-/** What the pods of the namespace belong to, as targets are written. */
-export async function workloadsThere(api: Api, signal: AbortSignal): Promise<readonly string[]> {
-  const pods = await listAll(api, podList({ namespace: api.settings.namespace }), signal);
-  const words = pods.flatMap(pod => {
-    const labels = textsOf(objectAt(pod, 'metadata', 'labels'));
-    const owner = listAt(pod, 'metadata', 'ownerReferences').find(
-      one => objectAt(one)['controller'] === true,
-    );
-    return WORKLOADS.flatMap(({ names: [word = ''], kind, label = '' }) => [
-      ...(textOf(owner, 'kind') === kind ? [`${word}/${textOf(owner, 'name')}`] : []),
-      // Its pods belong to what it made.
-      ...(MADE_OF_OTHERS.includes(kind) && labels[label] ? [`${word}/${labels[label]}`] : []),
-    ]);
-  });
-  return [...new Set(words)].map(word => plainText(word, 120)).toSorted();
-}
-
-interface Named {
-  /** Of the API: `/apis/batch/v1`. */
-  readonly path: string;
-  readonly kind: string;
-  readonly plural: string;
-  readonly name: string;
-}
-
-/** Where else there is one of that name, or names like it in this namespace; undefined where neither. */
-async function namesNear(
-  api: Api,
-  { path, kind, plural, name }: Named,
-  signal: AbortSignal,
-): Promise<{ readonly hint: string; readonly foreign: readonly string[] } | undefined> {
-  const { namespace } = api.settings;
-  const list = (within: string, query: Readonly<Record<string, string>>) =>
-    listAll(
-      api,
-      { path: `${path}${within}/${plural}`, query, kind: `${kind}List`, doing: `list ${plural}` },
-      signal,
-    ).catch(() => []);
-  const [here, all] = await Promise.all([
-    list(`/namespaces/${encodeURIComponent(namespace)}`, {}),
-    list('', { fieldSelector: `metadata.name=${name}` }),
-  ]);
-  const of = (objects: readonly unknown[], key: string) =>
-    objects.map(object => plainText(textOf(objectAt(object, 'metadata'), key), 120));
-  const elsewhere = of(
-    all.filter(object => textOf(objectAt(object, 'metadata'), 'name') === name),
-    'namespace',
-  );
-  const [other] = elsewhere;
-  if (other !== undefined && other !== namespace)
-    return { hint: `-n ${other}: there is one of that name`, foreign: [other] };
-  const alike = namesLike(name, of(here, 'name'));
-  if (alike.length === 0) return undefined;
-  return { hint: `did you mean ${alike.join(' or ')}?`, foreign: alike };
-}
-
-async function noSuchPod(api: Api, name: string, signal: AbortSignal): Promise<ClusterError> {
-  const { namespace } = api.settings;
-  const near = await namesNear(api, { path: '/api/v1', kind: 'Pod', plural: 'pods', name }, signal);
-  return new ServerError(
-    told`pod "${ours(name)}" was not found in namespace "${ours(namespace)}"`,
-    near ?? { hint: shell`kubectl get pods -n ${namespace}; or -n with its namespace` },
-  );
 }

@@ -5,7 +5,6 @@ import {
   type AttachStream,
   type Cluster,
   type ObjectName,
-  type OwnContainer,
   type TargetPod,
 } from '../cluster/port.ts';
 import {
@@ -18,19 +17,15 @@ import {
 } from '../contract/errors.ts';
 import { AGENT_HELLO, CONTAINER } from '../contract/labels.ts';
 import {
-  AGENT_FIRST_BYTE_MS_MAX,
-  AGENT_IDLE_MS_MAX,
   ATTACH_EARLY_MS,
-  CONTAINER_END_MS_MAX,
-  POD_END_MS_MAX,
   POD_LIFE_SECONDS,
-  POD_LOOK_MS,
   POD_START_MS_MAX,
   SILENCE_LOOK_MS_MAX,
 } from '../contract/limits.ts';
 import { shell } from '../contract/printed-command.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { Progress } from '../mcp/tool-call.ts';
+import { ENDS_ITSELF, fateOf, heldOf, isEnded, targetEnd } from './container-end.ts';
 import {
   type ContainerChoices,
   ephemeralContainer,
@@ -42,6 +37,7 @@ import {
 import { type Held, isRefusal, lateBehind } from './holding.ts';
 import { userOf } from './kubernetes-link.ts';
 import type { Link, LinkClosed, LinkEnd } from './link.ts';
+import { ENTRY_STAYS, hold, lookAt, type Own, ownIn, titleOf, whereOf } from './own-container.ts';
 import type { Silence } from './silence.ts';
 import { readPodSign } from './start-signs.ts';
 import { LOG_LINES_MAX } from './wait-until-running.ts';
@@ -61,13 +57,6 @@ export interface ContainerStart {
   /** What may be said of a text of others: a kubelet's, an admission rule's. */
   readonly foreign?: Shown;
 }
-
-const UNHEARD = `it ends by itself within ${AGENT_FIRST_BYTE_MS_MAX / 1_000} s of its start, for nobody speaks to it`;
-const ENDS_ITSELF = `its kubelet may still start it: ${UNHEARD}`;
-const BY_SILENCE = `it ends by itself within ${AGENT_IDLE_MS_MAX / 1_000} s of our last word, or with its pod`;
-
-/** What Kubernetes keeps of it, whatever becomes of it. */
-export const ENTRY_STAYS = 'its entry stays in the pod until the pod is deleted';
 
 /**
  * Adds a container to a pod and attaches to its agent.
@@ -149,30 +138,6 @@ export async function runningPod(
   });
 }
 
-/** The container of one session. */
-interface Own {
-  readonly cluster: Cluster;
-  readonly pod: TargetPod;
-  readonly name: string;
-  readonly image: string;
-  /** The container beside it. */
-  readonly target: string;
-  readonly foreign: Shown;
-  /** The API server has said that it was added, or it was seen in the pod. */
-  isThere: boolean;
-  /** It was seen to have ended. */
-  hasEnded: boolean;
-  /** It was seen to run. */
-  hasRun?: boolean;
-  /** Until when it may be added behind the API server's answer. */
-  late?: AbortSignal | undefined;
-  /** The stream that holds it. */
-  stream?: AttachStream;
-}
-
-const whereOf = ({ pod }: Pick<Own, 'pod'>) => `pod ${pod.namespace}/${pod.name}`;
-const titleOf = (own: Own) => `container ${own.name} in ${whereOf(own)}`;
-
 const WHO_DELETED = 'who deleted it? kubectl get events';
 
 /** Attaches as soon as it runs: the kubelet reports that later. */
@@ -196,24 +161,6 @@ async function attached(
     await sleep(ATTACH_EARLY_MS, undefined, { signal });
   }
 }
-
-async function hold(own: Own, signal: AbortSignal): Promise<AttachStream> {
-  own.hasRun = true;
-  own.stream = await own.cluster.attach({ ...own.pod, container: own.name }, signal);
-  return own.stream;
-}
-
-/** That very pod: another of its name is another's. */
-async function lookAt(own: Own, signal: AbortSignal): Promise<TargetPod | undefined> {
-  const { cluster, pod } = own;
-  const found = await cluster.targetPod(pod, signal);
-  if (found?.uid !== pod.uid) return undefined;
-  own.isThere ||= ownIn(found, own) !== undefined;
-  return found;
-}
-
-const ownIn = (pod: TargetPod | undefined, own: Pick<Own, 'name'>): OwnContainer | undefined =>
-  pod?.own.find(({ name }) => name === own.name);
 
 function signOf(pod: TargetPod | undefined, own: Own, pullsFailed: number) {
   const where = whereOf(own);
@@ -247,17 +194,6 @@ function signOf(pod: TargetPod | undefined, own: Own, pullsFailed: number) {
   );
   if (sign.kind !== 'failed') return sign;
   return { ...sign, hint: `${sign.hint}; ${ENDS_ITSELF}` };
-}
-
-/** How the container beside it ended, which takes all processes of its PIDs with it; undefined where it did not. */
-function targetEnd(pod: TargetPod, own: Own): string | undefined {
-  const all = (of: TargetPod) => [...of.containers, ...of.sidecars];
-  const [now, before] = [pod, own.pod].map(of => all(of).find(({ name }) => name === own.target));
-  if (!now || (now.state === 'running' && now.id === before?.id)) return undefined;
-  const how = now.state === 'running' ? 'was started anew' : 'ended';
-  const why = [now.reason, now.exitCode === undefined ? '' : `exit code ${now.exitCode}`];
-  const words = why.filter(Boolean).join(', ');
-  return `container ${own.target} ${how}${words ? ` (${words})` : ''}, and ours with it: they share its PIDs`;
 }
 
 function linkOver(own: Own, stream: AttachStream): Link {
@@ -316,85 +252,8 @@ async function endOf(own: Own, end: AttachEnd, hadItsTime: boolean): Promise<Lin
   };
 }
 
-async function fateOf(own: Own): Promise<string | undefined> {
-  const signal = AbortSignal.timeout(POD_END_MS_MAX);
-  const where = whereOf(own);
-  try {
-    for (;;) {
-      const pod = await lookAt(own, signal);
-      if (!pod) return `${where} was deleted, and our container with it`;
-      const ended = targetEnd(pod, own);
-      if (ended) return `in ${where} ${ended}`;
-      if (pod.deleting) return `${where} is being deleted, and our container ended with it`;
-      const found = ownIn(pod, own);
-      if (found?.state === 'terminated') {
-        return `the agent in ${where} ended: ${found.reason || 'unknown'}, exit code ${found.exitCode ?? 'unknown'}`;
-      }
-      await sleep(POD_LOOK_MS, undefined, { signal });
-    }
-  } catch {
-    // The API server is silent or it still runs: the stream's own words must do.
-    return undefined;
-  }
-}
-
 /** Nothing deletes it: it ends because its stdin does. */
 async function closed(own: Own, stream: AttachStream): Promise<LinkClosed> {
   stream.stdin.end();
   return { removed: titleOf(own), verified: await isEnded(own), stays: ENTRY_STAYS };
-}
-
-/** Whether it was seen to have ended, in time: its pod is gone, or its kubelet says so. */
-async function isEnded(own: Own): Promise<boolean> {
-  own.hasEnded ||= await endSeen(own);
-  own.stream?.destroy();
-  return own.hasEnded;
-}
-
-async function endSeen(own: Own): Promise<boolean> {
-  const signal = AbortSignal.timeout(CONTAINER_END_MS_MAX);
-  try {
-    for (let isTold = false; ; ) {
-      const pod = await lookAt(own, signal);
-      const found = pod && ownIn(pod, own);
-      // An entry never goes: without one nothing was added.
-      if (!pod || ['Succeeded', 'Failed'].includes(pod.phase)) return true;
-      if (found ? found.state === 'terminated' : own.late?.aborted !== false) return true;
-      // One that nobody holds is taken by its stdin, to end it sooner than it ends by itself.
-      if (found?.state === 'running' && !own.stream && !isTold) {
-        isTold = true;
-        const stream = await hold(own, signal).catch(() => undefined);
-        stream?.stdin.end();
-      }
-      // What cannot be started now is waited for by nobody: its kubelet goes on trying.
-      if (found?.state === 'waiting' && !['', 'ContainerCreating'].includes(found.reason))
-        return false;
-      await sleep(POD_LOOK_MS, undefined, { signal });
-    }
-  } catch {
-    // Not seen in time, or not allowed to look: we do not claim it.
-    return false;
-  }
-}
-
-/** Nothing of it can be removed, by us or by anybody after us. Without a name nothing was made. */
-function heldOf(own: Own): Held & { name: string | null } {
-  return {
-    name: titleOf(own),
-    ...{ stays: ENTRY_STAYS, left: [], remove: async () => false },
-    async isGone() {
-      const isGone = await isEnded(own);
-      // What failed to be added, and nobody has seen there, did not end.
-      if (isGone && !own.isThere) this.name = null;
-      return isGone;
-    },
-    get ends() {
-      if (own.stream) return BY_SILENCE;
-      return own.hasRun ? UNHEARD : ENDS_ITSELF;
-    },
-    get mayRun() {
-      return this.name !== null && !own.hasEnded;
-    },
-    guard() {},
-  };
 }

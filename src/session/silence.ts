@@ -1,4 +1,4 @@
-import { ApiError, type Cluster, type NodeLease } from '../cluster/port.ts';
+import type { Cluster, NodeLease } from '../cluster/port.ts';
 import { ClusterError, inFull, ServerError, sentenceOf } from '../contract/errors.ts';
 import { LEASE_LATE_MS, SILENCE_LOOK_MS_MAX } from '../contract/limits.ts';
 import { shell } from '../contract/printed-command.ts';
@@ -23,11 +23,7 @@ export async function whoIsSilent(
 ): Promise<Silence | undefined> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(SILENCE_LOOK_MS_MAX)]);
   const [state, lease] = await Promise.allSettled([
-    // One connection that was lost shows nothing: a proxy may have dropped it long ago.
-    cluster.getNode(node, within).catch(error => {
-      if (error instanceof ApiError || within.aborted) throw error;
-      return cluster.getNode(node, within);
-    }),
+    cluster.getNode(node, within),
     cluster.lease(node, within),
   ]);
   signal.throwIfAborted();

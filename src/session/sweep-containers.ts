@@ -62,9 +62,16 @@ async function whyItRuns(
   try {
     stream = await cluster.attach({ ...pod, container: name }, signal);
     stream.stdin.end();
+    let lost: string | undefined;
+    void stream.ended.then(({ kind, detail }) => {
+      if (kind === 'lost') lost = detail;
+    });
     for (;;) {
+      // A stream that broke, or was refused behind its start, may have ended nobody's stdin.
+      const before = lost;
       const own = (await cluster.targetPod(pod, signal))?.own.find(each => each.name === name);
       if (own === undefined || own.state === 'terminated') return undefined;
+      if (before !== undefined) return before;
       await sleep(POD_LOOK_MS, undefined, { signal });
     }
   } catch (error) {

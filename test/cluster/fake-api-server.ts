@@ -15,6 +15,8 @@ export interface SeenRequest {
   readonly query: URLSearchParams;
   readonly headers: IncomingMessage['headers'];
   readonly body: Json;
+  /** The client's, of its connection. */
+  readonly port: number;
 }
 export { type Answer, asJson, type Json, status } from './fake-objects.ts';
 
@@ -46,7 +48,9 @@ export class FakeApiServer implements AsyncDisposable {
   readonly requests: SeenRequest[] = [];
   /** How many were opened. */
   connections = 0;
-  answer: (request: SeenRequest) => Answer | 'silence' | undefined = () => undefined;
+  /** Of the clients of these, in their order. */
+  readonly ports: number[] = [];
+  answer: (request: SeenRequest) => Answer | 'silence' | 'reset' | undefined = () => undefined;
   /** After a create was stored: what the controllers and the kubelet do. */
   onCreate: (resource: string, object: Json) => void = () => {};
   onAttach: (socket: WebSocket, request: SeenRequest) => void = () => {};
@@ -73,6 +77,7 @@ export class FakeApiServer implements AsyncDisposable {
     });
     fake.#server.on('connection', socket => {
       fake.connections += 1;
+      fake.ports.push(socket.remotePort ?? 0);
       fake.#sockets.add(socket);
       socket.on('close', () => fake.#sockets.delete(socket));
     });
@@ -80,6 +85,7 @@ export class FakeApiServer implements AsyncDisposable {
       const seen = fake.#note(request, '');
       const refused = fake.answer(seen);
       if (refused === 'silence') return;
+      if (refused === 'reset') return void request.socket.resetAndDestroy();
       if (refused) {
         // Whoever was refused may break the connection first.
         socket.on('error', () => {});
@@ -184,6 +190,7 @@ export class FakeApiServer implements AsyncDisposable {
       query: url.searchParams,
       headers: request.headers,
       body: body === '' ? {} : asJson(JSON.parse(body)),
+      port: request.socket.remotePort ?? 0,
     };
     this.requests.push(seen);
     return seen;
@@ -196,10 +203,13 @@ export class FakeApiServer implements AsyncDisposable {
     response.sendDate = false;
     if (this.nowMs !== undefined) response.setHeader('Date', new Date(this.nowMs).toUTCString());
     const answer = this.answer(seen) ?? this.#route(seen, response);
+    if (answer === 'reset') return void request.socket.resetAndDestroy();
     if (!answer || answer === 'silence') return;
     await answer.after;
     response.writeHead(answer.code, { 'Content-Type': 'application/json', ...answer.headers });
-    response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body));
+    const text = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body);
+    if (!answer.isCut) return void response.end(text);
+    response.write(text, () => request.socket.resetAndDestroy());
   }
 
   #route(seen: SeenRequest, response: ServerResponse): Answer | undefined {

@@ -5,6 +5,8 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
   /** What the answer waits for. */
   readonly after?: Promise<void>;
+  /** The connection breaks behind the body. */
+  readonly isCut?: true;
 }
 
 /** A `Status` of the API server. */

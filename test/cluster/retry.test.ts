@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { retriesOf } from '../../src/cluster/retry.ts';
-import { FakeApiServer, status } from './fake-api-server.ts';
+import { type Answer, FakeApiServer, status } from './fake-api-server.ts';
 
 const NOW = Date.parse('2026-08-20T12:00:00Z');
 const waits = (method: 'GET' | 'POST' | 'DELETE', code: number, retryAfter?: string) => {
@@ -120,5 +120,85 @@ describe('over the wire', () => {
     expect(found.map(({ name }) => name)).toEqual(['node-1', 'node-2']);
     pages(3);
     await expect(cluster.listNodes('', signal)).rejects.toThrow('too old');
+  });
+});
+
+describe('a connection that breaks', () => {
+  const signal = new AbortController().signal;
+  let api: FakeApiServer;
+  beforeEach(async () => {
+    api = await FakeApiServer.start();
+    api.put('nodes', { metadata: { name: 'node-a' } });
+  });
+  afterEach(() => api[Symbol.asyncDispose]());
+
+  /** Breaks at the first `times` requests. */
+  const broken = (times: number, how: 'reset' | Answer) => {
+    let seen = 0;
+    api.answer = () => {
+      seen += 1;
+      return seen <= times ? how : undefined;
+    };
+  };
+
+  test.each([
+    ['before its answer', 'reset'],
+    ['amid its answer', { code: 200, body: '{"kind":"Node",', isCut: true }],
+  ] as const)('%s has a question asked once more', async (_, how) => {
+    const cluster = await api.connect();
+    broken(1, how);
+    expect((await cluster.getNode('node-a', signal)).name).toBe('node-a');
+    expect(api.requests).toHaveLength(2);
+    broken(2, how);
+    await expect(cluster.getNode('node-a', signal)).rejects.toThrow('(ECONNRESET)');
+    expect(api.requests).toHaveLength(4);
+  });
+
+  test('is told with the requests that an answer took, and its bytes', async () => {
+    const cluster = await api.connect();
+    api.put('pods', { metadata: { name: 'p', namespace: 'gpu-mcp' }, spec: { nodeName: 'a' } });
+    const { asked: whole } = await cluster.targetJob('pod/p', signal);
+    broken(1, { code: 200, body: '{"kind":"Pod",', isCut: true });
+    const { asked } = await cluster.targetJob('pod/p', signal);
+    expect(asked).toEqual({
+      requests: (whole?.requests ?? 0) + 1,
+      bytes: (whole?.bytes ?? 0) + '{"kind":"Pod",'.length,
+    });
+  });
+
+  // All kept connections lead to an API server that is not there any more.
+  test('takes the other kept ones with it: the second time a new one is asked', async () => {
+    const cluster = await api.connect();
+    await Promise.all([1, 2, 3].map(() => cluster.getNode('node-a', signal)));
+    const { connections } = api;
+    expect(connections).toBe(3);
+    api.answer = ({ port }) =>
+      api.ports.slice(0, connections).includes(port) ? 'reset' : undefined;
+    expect((await cluster.getNode('node-a', signal)).name).toBe('node-a');
+    expect(api.connections).toBe(connections + 1);
+  });
+
+  test('makes and deletes nothing twice', async () => {
+    const cluster = await api.connect();
+    const pod = { metadata: { name: 'p', namespace: 'gpu-mcp' }, spec: { containers: [] } };
+    broken(1, 'reset');
+    await expect(cluster.createPod(pod, signal)).rejects.toThrow('(ECONNRESET)');
+    broken(1, 'reset');
+    const ref = { kind: 'pod' as const, namespace: 'gpu-mcp', name: 'p', uid: '' };
+    await expect(cluster.deleteObject(ref, signal)).rejects.toThrow('(ECONNRESET)');
+    expect(api.requests.map(({ method }) => method)).toEqual(['POST', 'DELETE']);
+  });
+
+  test('before an attach is let through has it asked for once more', async () => {
+    const cluster = await api.connect();
+    const at = { namespace: 'gpu-mcp', name: 'p', container: 'agent' };
+    api.onAttach = socket => socket.send(Buffer.from([1]));
+    broken(1, 'reset');
+    const stream = await cluster.attach(at, signal);
+    stream.destroy();
+    expect(api.requests).toHaveLength(2);
+    broken(2, 'reset');
+    await expect(cluster.attach(at, signal)).rejects.toThrow('(ECONNRESET)');
+    expect(api.requests).toHaveLength(4);
   });
 });

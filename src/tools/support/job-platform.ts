@@ -2,7 +2,7 @@ import type { Finding } from '../../contract/finding.ts';
 import { JOB_CLOCKS_MS_MAX, PLATFORM_ENDS_MS_MAX } from '../../contract/limits.ts';
 import { optional } from '../../contract/optional.ts';
 import type { FailureAnswer } from './failure-answer.ts';
-import { isEndedFromOutside } from './failure-verdict.ts';
+import { isEndedFromOutside } from './failure-by-cluster.ts';
 import { focusOf, type JobNode } from './job-state.ts';
 
 /** Of the findings of a node, what a cloud or an automaton does with it. */

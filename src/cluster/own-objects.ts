@@ -1,13 +1,47 @@
 import { ANNOTATIONS, LABELS } from '../contract/labels.ts';
 import { POD_GRACE_SECONDS } from '../contract/limits.ts';
 import type { ApiServer } from './http.ts';
-import { textOf } from './json.ts';
-import { listAll, readPod } from './list.ts';
-import { KINDS, objectPath, podList } from './paths.ts';
-import { ApiError, isMissingRight, isNotFound, type ObjectRef, type PodQuery } from './port.ts';
+import { objectAt, textOf } from './json.ts';
+import { listAll, readOwn, readPod } from './list.ts';
+import { collection, KINDS, objectPath, podList } from './paths.ts';
+import {
+  ApiError,
+  type Created,
+  isMissingRight,
+  isNotFound,
+  type NodeEvent,
+  type ObjectRef,
+  type PodQuery,
+  type V1Job,
+  type V1Pod,
+} from './port.ts';
 
 type Api = Pick<ApiServer, 'object' | 'settings'>;
 type Outcome = 'deleted' | 'ending' | 'gone';
+
+/** `Cluster.createPod` and `Cluster.createJob`. */
+export async function createObject(
+  api: Api,
+  kind: 'pod' | 'job',
+  body: V1Pod | V1Job,
+  signal: AbortSignal,
+): Promise<Created> {
+  const namespace = body.metadata?.namespace ?? api.settings.namespace;
+  const doing = `create ${kind} "${body.metadata?.name ?? ''}" in namespace "${namespace}"`;
+  const path = collection(kind, namespace);
+  const expected = { kinds: [KINDS[kind]], name: body.metadata?.name };
+  const made = await api.object({ method: 'POST', path, body, doing, ...expected }, signal);
+  const { name, uid } = readOwn(kind, made);
+  return { kind, namespace, name, uid, suspended: objectAt(made, 'spec')['suspend'] === true };
+}
+
+/** `Cluster.createEvent`. */
+export async function createEvent(api: Api, body: NodeEvent, signal: AbortSignal): Promise<void> {
+  const { name, namespace } = body.metadata;
+  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
+  const doing = `create an event in namespace "${namespace}"`;
+  await api.object({ method: 'POST', path, body, doing, kinds: ['Event'], name }, signal);
+}
 
 /** `Cluster.deleteObject`. */
 export async function deleteObject(

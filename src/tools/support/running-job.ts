@@ -1,0 +1,155 @@
+import type { TargetJob } from '../../contract/cluster-view.ts';
+import { type Finding, gpusOf, SEVERITIES } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
+import type { JobAnswer } from './job-answer.ts';
+import { PLATFORM_FINDING } from './job-platform.ts';
+import { type JobRoot, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
+import { type containersOf, focusOf, type JobNode, type JobRow } from './job-state.ts';
+import type { JobPace } from './stragglers.ts';
+import { plural } from './wording.ts';
+
+interface Nodes {
+  readonly nodes: readonly JobNode[];
+  readonly rows: readonly JobRow[];
+  readonly pace: JobPace | undefined;
+  readonly containers: ReturnType<typeof containersOf>;
+}
+
+/** No pod of it has failed: what stands against its GPUs now, and whom the others wait for. */
+export function byNodes(job: TargetJob, { nodes, rows, pace, containers }: Nodes): JobRoot {
+  const serious = nodes
+    .flatMap(each => focusOf(each).own.map(finding => ({ node: each.node, finding })))
+    // Who waits for whom is told better by all nodes together than by one.
+    .filter(({ finding }) => finding.id !== 'waiting' || pace === undefined)
+    // What a platform plans explains pods that are gone, and nothing of those that run.
+    .filter(({ finding }) => job.pods.length === 0 || !finding.id.startsWith(PLATFORM_FINDING))
+    .toSorted(
+      (a, b) => SEVERITIES.indexOf(a.finding.severity) - SEVERITIES.indexOf(b.finding.severity),
+    );
+  const [worst, ...others] = serious;
+  const isCritical = worst?.finding.severity === 'critical';
+  const [container] = containers;
+  if (container && (container.isSevere ? !isCritical : !worst && !pace?.stragglers.length)) {
+    return byContainer(container, pace);
+  }
+  const slow = isCritical ? undefined : byStraggler(job, pace, serious);
+  if (slow) {
+    const beside = serious.filter(each => each.node !== slow.first?.node).slice(0, 2);
+    return {
+      ...slow,
+      against: beside.map(each => `also ${each.node}: ${each.finding.title}`),
+    };
+  }
+  if (!worst) return withoutFault(job, { nodes, rows, pace });
+  const { node, finding } = worst;
+  const { blame, confidence, action, advice, title, counterEvidence, evidence } = finding;
+  const gpu = gpusOf(finding)[0];
+  return {
+    ...{ fault: blame, confidence, action, advice },
+    ...(finding.severity === 'critical' && TAKES_OUT.includes(action) ? { takeOut: node } : {}),
+    first: {
+      node,
+      // The evidence of a rule comes first: what stands beside it has times of its own.
+      ...(finding.began ?? optional({ time: evidence[0]?.time })),
+      ...optional({ gpu: gpu?.pci }),
+      what: title,
+    },
+    why: [title],
+    against: [
+      ...counterEvidence.slice(0, 1),
+      ...others.slice(0, 2).map(other => `also ${other.node}: ${other.finding.title}`),
+    ],
+  };
+}
+
+/** No pod failed and no finding stands: what was not looked at is said beside it. */
+function withoutFault(
+  { pods }: TargetJob,
+  { nodes, rows, pace }: Pick<Nodes, 'nodes' | 'rows' | 'pace'>,
+): JobRoot {
+  const unread = rows.filter(({ verdict }) => verdict === 'unread').length;
+  const read = rows.length - unread;
+  const unlooked = nodes.filter(each => each.triage !== undefined && !each.pace).length;
+  const hasSucceeded = pods.length > 0 && pods.every(({ pod }) => pod.phase === 'Succeeded');
+  return {
+    ...NOTHING_FOUND,
+    action: read === 0 && unread > 0 ? 'watch' : 'none',
+    advice:
+      unread > 0
+        ? `Ask again: ${plural(unread, 'node')} could not be read.`
+        : hasSucceeded
+          ? 'Nothing to do: all of its pods have ended well.'
+          : (pace?.advice ??
+            'No GPU fault seen: if it hangs or is slow, look at its program, its input and the network.'),
+    why: [
+      ...(pace ? [pace.text] : []),
+      pods.length === 0
+        ? 'its pods are gone, and how they ended is not known any more'
+        : read === 0 && unread > 0
+          ? 'none of its nodes could be read'
+          : `no pod of it has failed, and no finding stands against its GPUs${unread > 0 ? ' on the nodes that were read' : ''}`,
+    ],
+    against: [
+      ...(unread > 0 ? [`${plural(unread, 'node')} of ${rows.length} not read`] : []),
+      ...(pace && unlooked > 0
+        ? [
+            `the pace of ${plural(unlooked, 'node')} of ${rows.length} was not looked at: who is waited for may be there`,
+          ]
+        : []),
+    ],
+  };
+}
+
+/** A container that does not see what it was given, or is at a limit. */
+function byContainer(
+  {
+    node,
+    pod,
+    what,
+    fault,
+    confidence,
+    action,
+    advice,
+  }: NonNullable<JobAnswer['containers']>[number],
+  pace: JobPace | undefined,
+): JobRoot {
+  return {
+    ...{ fault, confidence, action, advice, pod },
+    first: { node, pod, what: `container of pod ${pod}: ${what}` },
+    why: [`container of pod ${pod}: ${what}`, ...(pace ? [pace.text] : [])],
+    against: [],
+  };
+}
+
+interface Serious {
+  readonly node: string;
+  readonly finding: Finding;
+}
+
+/** Whom the others wait for, by readings of both. */
+function byStraggler(
+  job: TargetJob,
+  pace: JobPace | undefined,
+  serious: readonly Serious[],
+): JobRoot | undefined {
+  const [first] = pace?.stragglers ?? [];
+  if (!pace || !first) return undefined;
+  const { fault, confidence, action, text } = pace;
+  // Where its node says the same of that GPU, it is in the same words: one fault, one step.
+  const told = serious.find(
+    ({ node, finding }) =>
+      node === first.node &&
+      finding.action === action &&
+      gpusOf(finding).some(({ index }) => index !== undefined && first.gpus.includes(index)),
+  );
+  const { advice } = told?.finding ?? pace;
+  const pods = job.pods.flatMap(({ pod }) => (pod.node === first.node ? pod.name : []));
+  return {
+    ...{ fault, confidence, action, advice, why: [text], against: [] },
+    ...(TAKES_OUT.includes(action) ? { takeOut: first.node } : {}),
+    first: {
+      ...{ node: first.node, what: first.reading },
+      ...(pods.length === 1 ? optional({ pod: pods[0] }) : {}),
+    },
+  };
+}
