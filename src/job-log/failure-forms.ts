@@ -186,8 +186,13 @@ const STANDS_READY =
 const RUNS_OUT =
   /\b(?:wall ?(?:clock )?|run|job )?time ?limit (?:of \S{1,20} )?(?:was |is |has been )?(?:reached|exceeded|hit|expired)\b|\b(?:reached|exceeded|hit) (?:the |its )?(?:wall ?(?:clock )?|run|job )?time ?limit\b/i;
 
+/** The address where a cloud tells of it, with its answer. */
+const ANNOUNCED =
+  /\binstance-action\b.{0,40}["']action["']\s?:\s?["'](?:terminate|stop|hibernate)\b|\bEventType["']?\s?[:=]\s?["']?Preempt\b/;
+
 /** The row of the table that says the same. */
 export function takenBack({ text }: Line): 'preempted' | 'time-limit' | undefined {
+  if (ANNOUNCED.test(text)) return 'preempted';
   if (STANDS_READY.test(text)) return undefined;
   if (RUNS_OUT.test(text)) return 'time-limit';
   return TAKES_BACK.test(text) && IS_ABOUT_TO.test(text) ? 'preempted' : undefined;

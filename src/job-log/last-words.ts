@@ -5,6 +5,7 @@ import { givesUp, onlyEnds, quits, takenBack, voiceOf } from './failure-forms.ts
 import { isHarmless, isTriedAgain } from './harmless-lines.ts';
 import { allJobTexts, meaningOf } from './job-texts.ts';
 import type { Line } from './log-lines.ts';
+import type { ProgressCount } from './progress.ts';
 import { TEXT_CHARACTERS_MAX } from './quote.ts';
 import { withoutQuoted } from './quoted.ts';
 
@@ -156,7 +157,7 @@ const TIMES = 3;
 const SCALE_HELD = 64;
 
 /** The first of the lines since which no step tells of a loss that is a number, and some that it is none or too large for any scale. */
-export function lossLost(lines: readonly Line[]): readonly Occurrence[] {
+function lossLost(lines: readonly Line[], timesMin: number): Occurrence | undefined {
   let first: number | undefined;
   let times = 0;
   for (let index = lines.length - 1; index >= 0; index -= 1) {
@@ -169,10 +170,86 @@ export function lossLost(lines: readonly Line[]): readonly Occurrence[] {
       first = index;
     } else if (loss !== undefined) break;
   }
-  const line = lines[first ?? -1];
-  const meaning = allJobTexts().find(({ id }) => id === 'not-finite');
-  if (first === undefined || !line || !meaning || times < TIMES) return [];
+  return first === undefined || times < timesMin ? undefined : rowAt('not-finite', lines, first);
+}
+
+/** What the line at an index says, as a row of the table has it. */
+function rowAt(id: string, lines: readonly Line[], index: number): Occurrence | undefined {
+  const line = lines[index];
+  const meaning = allJobTexts().find(row => row.id === id);
+  if (!line || !meaning) return undefined;
   const { at, stream, rank, gpu, text } = line;
-  const place = { at, stream, rank, gpu, line: first + 1, ordinary: first };
-  return [{ ...failureOf(text, place), meaning }];
+  const place = { at, stream, rank, gpu, line: index + 1, ordinary: index };
+  return { ...failureOf(text, place), meaning };
+}
+
+/** `memwatch: rss=255.8GiB limit=256.0GiB`, `mem: 254.1 GiB / 256 GiB`. */
+const MEMORY =
+  /\b(?:rss|mem(?:ory)?|ram)\b[^\d\n]{0,24}(\d{1,6}(?:\.\d{1,4})?) ?[KMGT]i?B\b.{0,12}?(?:\blimit\b|\bof\b|\bmax\b|\btotal\b|\/)[^\d\n]{0,4}(\d{1,6}(?:\.\d{1,4})?) ?[KMGT]i?B\b/i;
+const FULL = 0.97;
+
+/** The last that it told of its memory before it was killed, where there was no more. */
+function memoryFull(lines: readonly Line[], told: readonly Occurrence[]): Occurrence | undefined {
+  const killed = told.find(({ meaning, text }) => meaning.id === 'killed' || KILLED.test(text));
+  if (!killed) return undefined;
+  const index = lines.slice(0, killed.line).findLastIndex(({ text }) => MEMORY.test(text));
+  const [, used, limit] = MEMORY.exec(lines[index]?.text ?? '') ?? [];
+  return Number(used) >= Number(limit) * FULL ? rowAt('host-memory', lines, index) : undefined;
+}
+const KILLED = /\bexit(?:ed|code|s)?\b.{0,24}(?:\b137\b|-9\b)|\bsignal 9\b|\bSIGKILL\b/i;
+
+/** It has no GPU, and goes on without, as far as it can. */
+const LACKS_GPU =
+  /\b(?:compiled|built|build|installed) without (?:gpu|cuda)\b|\b(?:gpu|cuda)[- ]enabled \w{1,20} is not installed\b|\bcpu[- ]only (?:build|version|install\w{0,6}|wheel)\b|\bno (?:\w{1,12} )?(?:gpus?|gpu\/tpu|cuda)(?: \w{1,10})? (?:was |were )?(?:found|detected|available)\b|\bcannot dlopen some gpu libraries\b|\bskipping registering gpu devices\b|\bcould not find cuda\b|\bcuda is not available\b|\bfall(?:ing|s) back to (?:the )?cpu\b/i;
+/** What it then cannot have. */
+const OF_DEVICES =
+  /\b(?:devices?|gpus?|cuda|device_mesh|mesh_shape|accelerators?)\b|\bfunction '\w{1,80}' not found\b/i;
+/** What it then cannot reckon with. */
+const OF_NUMBERS =
+  /\b(?:nans?|inf(?:inite)?|non-?finite|converge|ill-conditioned|singular|eigh|svd|cholesky|probability tensor|division by zero|positive[- ]definite)\b/i;
+/** It waited, or found nothing, and does not say of whom. */
+const WAITED_ONLY =
+  /^(?:[\w.]{1,60}\.)?(?:\w{0,30}Timeout\w{0,20}|Empty)\b|\(from versions: none\)/;
+
+/** The first of the last tries that reached nobody, after which nothing was done. */
+function triedBefore(lines: readonly Line[], progress: ProgressCount, line: number) {
+  const tried = lines.slice(0, line - 1).flatMap(({ text }, index) => {
+    if (!isTriedAgain(text, [])) return [];
+    const layer = meaningOf(text)?.layer ?? firstErrorMeaning(text).layer;
+    return layer === 'fabric' || NO_NAME.test(text) ? [index] : [];
+  });
+  const last = tried.at(-1);
+  if (last === undefined || tried.length < 2) return undefined;
+  const { steps, othersSteps } = progress.between('', last + 1, line);
+  return steps + othersSteps > 1 ? undefined : rowAt('download', lines, tried[0] ?? 0);
+}
+const NO_NAME = /\bname resolution\b|\bname or service not known\b/i;
+
+/** What was told before of what its last cause came of, in no form of an error. */
+export function withForerunner(
+  told: readonly Occurrence[],
+  lines: readonly Line[],
+  progress: ProgressCount,
+): readonly Occurrence[] {
+  const cause = told.find(({ meaning }) => meaning.role === 'cause');
+  if (!cause) {
+    if (progress.doneAfter(0) !== undefined) return told;
+    return [lossLost(lines, TIMES) ?? memoryFull(lines, told) ?? [], told].flat();
+  }
+  const before = forerunnerOf(cause, lines, progress);
+  if (!before) return told;
+  const report = { ...cause, meaning: { ...cause.meaning, role: 'report' as const } };
+  return [before, ...told.map(one => (one === cause ? report : one))];
+}
+
+function forerunnerOf(cause: Occurrence, lines: readonly Line[], progress: ProgressCount) {
+  const { meaning, text, line } = cause;
+  if (WAITED_ONLY.test(text)) return triedBefore(lines, progress, line);
+  const above = lines.slice(0, line - 1);
+  if (meaning.id !== 'exception' || meaning.layer !== 'application') {
+    return meaning.id === 'not-finite' && !/loss/i.test(text) ? lossLost(above, 2) : undefined;
+  }
+  if (OF_NUMBERS.test(text)) return lossLost(above, 2);
+  const index = OF_DEVICES.test(text) ? above.findIndex(one => LACKS_GPU.test(one.text)) : -1;
+  return index < 0 ? undefined : rowAt('no-accelerator', lines, index);
 }

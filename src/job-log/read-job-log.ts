@@ -4,7 +4,7 @@ import { plainText } from '../contract/untrusted.ts';
 import { type Found, startsAnew, storyOf } from './attempts.ts';
 import { exceptionMeaning, ofItsWords, ownFailure, waitedInVain } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
-import { causesOf, type Occurrence, withoutBanner, withoutProbes } from './ending.ts';
+import { type Occurrence, withoutBanner, withoutProbes } from './ending.ts';
 import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn } from './failure-forms.ts';
 import { isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { CHAIN_LINES, causedBy, headed, headsTraceback, saysBelow } from './headings.ts';
@@ -14,9 +14,9 @@ import {
   BELOW_LINES,
   failureOf,
   lastWords,
-  lossLost,
   type Place,
   quitting,
+  withForerunner,
   withWarning,
 } from './last-words.ts';
 import { type Line, linesOf } from './log-lines.ts';
@@ -51,9 +51,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
   const story = storyOf(found, end, progress);
   const { recovered } = story;
-  const lost =
-    causesOf(story.told) === 0 && progress.doneAfter(0) === undefined ? lossLost(lines) : [];
-  const told = withoutPassed([...lost, ...story.told], lines, progress);
+  const told = withoutPassed(withForerunner(story.told, lines, progress), lines, progress);
   const began = told.find(({ meaning }) => meaning.role !== 'report') ?? told[0];
   const beganAt = began?.line ?? Number.POSITIVE_INFINITY;
   return {
