@@ -1,5 +1,5 @@
 import { RAISED_WITHIN } from './by-words.ts';
-import { isHarmless, isLoopback } from './harmless-lines.ts';
+import { goesOn, isHarmless, isLoopback } from './harmless-lines.ts';
 import type { Line } from './log-lines.ts';
 import { noticedOfOthers } from './of-others.ts';
 
@@ -123,6 +123,7 @@ export const givesUp = ({ level, text }: Line): boolean =>
   level === 'plain' &&
   GIVES_UP.test(text) &&
   !GUESSES.test(text) &&
+  !goesOn(text) &&
   !isHeading(text) &&
   !isHarmless(text) &&
   noticedOfOthers(text) === undefined;
@@ -152,7 +153,8 @@ const OF_SEARCH = /\bNCCL\b/;
 
 /** How loud a line complains; undefined where it does not. */
 export function voiceOf({ level, text }: Line): number | undefined {
-  if (GUESSES.test(text) || isHarmless(text) || !MAY_FAIL.test(text)) return undefined;
+  if (GUESSES.test(text) || isHarmless(text) || goesOn(text) || !MAY_FAIL.test(text))
+    return undefined;
   if (noticedOfOthers(text) !== undefined) return undefined;
   if (level === 'quiet') {
     const isNote = text.length > NOTE_CHARACTERS_MAX || OF_SEARCH.test(text);

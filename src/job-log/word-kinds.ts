@@ -129,6 +129,7 @@ export const KINDS: readonly Kind[] = [
     /\bdriver version\b.{0,60}\b(?:insufficient|mismatch\w*|old|requir\w+|support\w*|incompatible|found)\b/,
     /\bcuda setup\b|\b(?:cuda )?toolkit\b/,
     /\b(?:compute|cuda)[ _-]capabilit|\bsm_?\d{2,3}[af]?\b|\bcompute_\d{2,3}[af]?\b/,
+    /\bgfx\d{3,4}[a-z]?\b|\bgpu arch\b/,
     /\b(?:volta|turing|ampere|ada|hopper|blackwell)\b.{0,20}\bgpus?\b/,
     /\bonly supports? .{0,30}\bgpus?\b|\bdoesn't support bf16\b/,
     /\b(?:compiled|built) (?:with(?:out)?|for(?! \d)|against)\b|\bnot compiled\b/,
