@@ -1,5 +1,6 @@
 import { JOB_LOG_LINES_MAX } from '../contract/limits.ts';
 import { isoTime } from '../contract/time.ts';
+import { labelOf } from './line-labels.ts';
 import { openAtEndOf } from './quoted.ts';
 
 /** Of a longer line its beginning and its end are read: whoever wrote it may have made it to be slow. */
@@ -25,24 +26,6 @@ export interface Line {
   readonly within?: string | undefined;
 }
 
-/** ` 3: ` of srun --label, as wide as the last rank, where most lines have it. */
-const LABEL = /^ {0,5}(\d{1,6}): /;
-/** `worker-1: ` of pdsh, as DeepSpeed starts its nodes with it, and `/container_e559_1: ` of YARN: a name with a number that is none of a step. */
-const HOST =
-  /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d)(?=\/?[a-z._-]{0,60}\d)\/?[a-z][\w.-]{1,80}: /;
-
-/**
- * Of whoever collects the lines of several processes: `[worker-1] `, `(rank 7) `, `<worker-2> `, `worker-0> `, `[3] `, and the pod
- * and its container of stern, `job-7-abcde trainer `. Few of them each begin many lines.
- */
-const COLLECTOR_LABEL =
-  /^(?:\[(?=[^\]]{0,80}\d)[a-z][\w./-]{2,80}\]:?|\[(?<mpi>\d{1,4})\]|\((?:(?:global[ _])?rank|worker|node|proc|process)[ _:=]?(?<rank>\d{1,6})\):?|<[a-z][\w.-]{0,60}\d>|[a-z][\w.-]{1,60}\d>|[a-z][a-z\d.]{0,30}(?:-[a-z\d]{1,20}){1,6}-(?:[a-z\d]{5}|\d{1,4}) [a-z][\w-]{2,40})(?: |$)(?!\s{0,4}[:=])/;
-/** A number of a step is none of a process: it stands before no second line. */
-const isOfFew = (lines: readonly Line[]): boolean => {
-  const labels = lines.flatMap(({ text }) => COLLECTOR_LABEL.exec(text)?.[0] ?? []);
-  return new Set(labels).size * 2 <= labels.length;
-};
-
 /** What there is to read, and how many characters of lines that are too long are not. */
 export interface LogLines {
   readonly lines: readonly Line[];
@@ -61,16 +44,21 @@ export function linesOf(text: string): LogLines {
     unreadCharacters += unread;
     return parts;
   });
-  const label = [LABEL, HOST, COLLECTOR_LABEL].find(
-    form => isOfMost(lines, form) && (form !== COLLECTOR_LABEL || isOfFew(lines)),
-  );
-  if (!label) return { lines, unreadCharacters };
-  const within = new Collectors();
-  return { lines: lines.map(line => unlabelled(line, label, within)), unreadCharacters };
+  return { lines: withoutLabels(lines), unreadCharacters };
 }
 
-const isOfMost = (lines: readonly Line[], label: RegExp): boolean =>
-  lines.filter(({ text }) => label.test(text)).length * 2 > lines.length;
+/** Who collects the lines of who collects lines. */
+const LABELS_MAX = 3;
+
+function withoutLabels(lines: readonly Line[], left = LABELS_MAX): readonly Line[] {
+  const label = left > 0 ? labelOf(lines.map(({ text }) => text)) : undefined;
+  if (!label) return lines;
+  const within = new Collectors();
+  return withoutLabels(
+    lines.map(line => unlabelled(line, label, within)),
+    left - 1,
+  );
+}
 
 /** What stands behind a label is read as a line of its own. */
 function unlabelled(line: Line, form: RegExp, collectors: Collectors): Line {
@@ -80,7 +68,8 @@ function unlabelled(line: Line, form: RegExp, collectors: Collectors): Line {
   const rank = found.groups ? (found.groups['rank'] ?? found.groups['mpi']) : found[1];
   const { level, text, ...own } = lineOf(line.text.slice(label.length), line.number, collectors);
   return {
-    ...{ ...line, level, text, gpu: own.gpu ?? line.gpu, stream: `${label}${own.stream}` },
+    ...{ ...line, text, gpu: own.gpu ?? line.gpu, stream: `${label}${own.stream}` },
+    level: level === 'plain' ? line.level : level,
     rank: rank === undefined ? own.rank : Number(rank),
   };
 }
