@@ -171,7 +171,7 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
           !(STARTS.test(meaning.id) && !STARTS_REASON.test(text)) &&
           !PASSES_ON.test(text),
       );
-    if (isAssertionTold(one, later)) {
+    if (isAssertionTold(one, later) || isCheckOfCall(one, later)) {
       return { ...one, meaning: { ...one.meaning, role: 'report' } };
     }
     if (isBareStart(one) && later.some(isStartTold)) {
@@ -194,6 +194,17 @@ const isAssertionTold = ({ text }: Occurrence, later: readonly Occurrence[]): bo
   OF_ASSERTION.test(text) &&
   !ASSERTED.test(text) &&
   later.some(one => one.meaning.role === 'cause' && ASSERTED.test(one.text));
+
+/** The status of a call is what a check looked at: what the call says stands in the lines below. */
+const CHECK_LINES = 3;
+const isCheckOfCall = ({ meaning, line }: Occurrence, later: readonly Occurrence[]): boolean =>
+  meaning.id === 'assertion' &&
+  later.some(
+    one =>
+      one.line - line <= CHECK_LINES &&
+      one.meaning.role === 'cause' &&
+      !/^(?:assertion|exception|crash)$/.test(one.meaning.id),
+  );
 
 /** `RuntimeError: Jackhmmer failed`: what it printed stands below, with a text that is known. */
 const ONLY_FAILED =
@@ -317,7 +328,9 @@ export function withoutWeak(
     if (
       line < gpuLine ||
       (weak === 'tool' &&
-        ((hasOther && !isToldAgain(one, occurrences)) || (hasReport && isLookingTool(one.text)))) ||
+        ((hasOther && !isToldAgain(one, occurrences)) ||
+          (killedLine > 0 && line > killedLine) ||
+          (hasReport && isLookingTool(one.text)))) ||
       (!isLast && hasConsequence) ||
       isNoted(one)
     ) {

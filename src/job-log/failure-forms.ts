@@ -28,7 +28,7 @@ export const MAY_FAIL = new RegExp(
     /utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than/,
     /neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success/,
     /_err_|truncated|called (?:before|after)|not_found|more than once|exhausted|pressed|preempted/,
-    /did not/,
+    /did not|retrying/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -183,8 +183,20 @@ const IS_ABOUT_TO =
   /\b(?:notice|event\w{0,5}|imminent\w{0,2}|being|about to|will be|recommendation|received|detected|got|by)\b|\btrue\b/i;
 const STANDS_READY =
   /\b(?:no|not|without|never|if|when|whether|until|unless|checks?|checking|watch(?:ing|es)?|wait(?:ing)?|poll(?:s|ing)?|handlers?|listeners?|callbacks?|hooks?|enabled|disabled|installed|registered|ready|support\w{0,5}|prevent\w{0,3}|policy|manager|connections?|cache\w?|queue|requests?|blocks?|sequences?|group)\b/i;
-export const isTakenBack = ({ text }: Line): boolean =>
-  TAKES_BACK.test(text) && IS_ABOUT_TO.test(text) && !STANDS_READY.test(text);
+const RUNS_OUT =
+  /\b(?:wall ?(?:clock )?|run|job )?time ?limit (?:of \S{1,20} )?(?:was |is |has been )?(?:reached|exceeded|hit|expired)\b|\b(?:reached|exceeded|hit) (?:the |its )?(?:wall ?(?:clock )?|run|job )?time ?limit\b/i;
+
+/** The address where a cloud tells of it, with its answer. */
+const ANNOUNCED =
+  /\binstance-action\b.{0,40}["']action["']\s?:\s?["'](?:terminate|stop|hibernate)\b|\bEventType["']?\s?[:=]\s?["']?Preempt\b/;
+
+/** The row of the table that says the same. */
+export function takenBack({ text }: Line): 'preempted' | 'time-limit' | undefined {
+  if (ANNOUNCED.test(text)) return 'preempted';
+  if (STANDS_READY.test(text)) return undefined;
+  if (RUNS_OUT.test(text)) return 'time-limit';
+  return TAKES_BACK.test(text) && IS_ABOUT_TO.test(text) ? 'preempted' : undefined;
+}
 
 /** What a shell says of a script that it cannot go on with: bash (subst.c, parse.y) and dash (expand.c, exec.c). */
 const OF_SHELL =

@@ -54,6 +54,7 @@ const HARMLESS = new RegExp(
     /\bno version information available \(required by\b/,
     // What mixed precision answers a step with.
     /\boverflow\b.{0,120}\b(?:reducing|setting|decreasing|lowering) (?:the )?(?:loss[_ ]scale|scale|to)\b/,
+    /\bis not a failure\b/,
     // A call of NCCL that only passes a status on; a service that is there again.
     /\bNCCL WARN \S{1,120}:\d{1,6} -> \d{1,3}\b|\bresuming normal operation\b|\berrors? (?:has been |was )?resolved\b/,
     /^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,

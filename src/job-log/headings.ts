@@ -24,9 +24,13 @@ const isAboveTraceback = ({ stream }: Line, next: Next): boolean => {
 
 /** `AssertionError: `, and `RuntimeError: Ninja build failed. Ninja output:` above an error by its form. */
 const BARE = /^[\w.]{1,200}:\s*$/;
+/** GROMACS names the condition in the line below. */
+const BARE_CHECK = /^\W*assertion failed:\s*$/i;
 const withoutMessage = ({ id, role }: Meaning, line: Line, next: Next): string | undefined => {
-  if (id !== 'exception' || role !== 'cause') return undefined;
   const [below] = next();
+  if (id === 'assertion' && BARE_CHECK.test(line.text))
+    return below?.text.trim() ? below.text : undefined;
+  if (id !== 'exception' || role !== 'cause') return undefined;
   if (below?.stream !== line.stream || below.text.endsWith(TRACEBACK)) return undefined;
   const isHead =
     (BARE.test(line.text.trim()) && /\w/.test(below.text)) ||

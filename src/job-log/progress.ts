@@ -26,7 +26,8 @@ const COUNTS = [
   /** tqdm: `31/67 [29:02<35:12`; Keras: `100/100 [====`, `100/100 ━━━`; fairseq: `100 / 5000 loss=9.1`. */
   /(\b)(\d{1,9})(?:\/\d{1,9} (?:\[[\d=>.?]|━|\(\d{1,3}%\))|\s{0,2}\/\s{1,8}\d{1,9}\b)/,
 ];
-/** Which of them stands in few lines, and is slow to look for. */
+/** Which of them stand in few lines, and are slow to look for. */
+const OF_DEEDS = 1;
 const OF_BARS = 2;
 /** One answer of a server after another; what is only looked up, a front end or a probe gets when nobody is at home any more. */
 const SERVED = /"POST \S{1,400} HTTP\/1\.[01]" 200\b/;
@@ -142,6 +143,7 @@ export class ProgressCount {
     if (ROW_BEGINS.test(text) && COLUMNS.test(text) && ROW.test(text)) this.#step(ROW_STEPS, at);
     for (const [index, form] of COUNTS.entries()) {
       if (index === OF_BARS && !text.includes('/')) continue;
+      if (index === OF_DEEDS && !text.includes('ing ')) continue;
       const [, name = '', digits] = form.exec(text) ?? [];
       if (digits === undefined) continue;
       this.#step(this.#growth(index, `${name}${stream}`, Number(digits)), at);

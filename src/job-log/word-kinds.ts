@@ -31,7 +31,7 @@ export const KINDS: readonly Kind[] = [
     NETWORK_ADVICE,
     /\b(?:send|recv|sendmsg|recvmsg|sendto|recvfrom|connect|writev|readv)\([^()]{0,60}\) (?:failed|returned|error)\b/,
     /\bwork request flushed\b|\bendpoint timeout\b|\bcompletion\S{0,8} with error on \w/,
-    /\bconnect to \S{0,100}:\d{2,5}\b/,
+    /\bconnect to \S{0,100}:\d{2,5}\b|\bconnect failed: |\bfailed to connect to (?:remote host|channel|server|peer|all addresses)\b/,
   ),
   kind(
     'configuration',
