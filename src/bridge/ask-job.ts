@@ -1,8 +1,9 @@
 import * as z from 'zod';
-import type { ClusterPod, ClusterView, TargetJob } from '../contract/cluster-view.ts';
+import type { ClusterPod, ClusterView } from '../contract/cluster-view.ts';
 import { PACE_WAIT_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { present } from '../contract/reading.ts';
+import type { TargetJob } from '../contract/target-job.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
 import { explainFailure } from '../tools/catalog/explain-failure.ts';
 import { getPodGpuAllocation } from '../tools/catalog/get-pod-gpu-allocation.ts';

@@ -1,15 +1,10 @@
 import type { ObjectName } from '../cluster/port.ts';
-import {
-  type ClusterQuestion,
-  type ClusterView,
-  clusterView,
-  type TargetJob,
-  targetJob,
-} from '../contract/cluster-view.ts';
+import { type ClusterQuestion, type ClusterView, clusterView } from '../contract/cluster-view.ts';
 import { REDACT_NAMES } from '../contract/labels.ts';
 import { optional } from '../contract/optional.ts';
 import type { CommandWords } from '../contract/printed-command.ts';
 import { missing } from '../contract/reading.ts';
+import { type TargetJob, targetJob } from '../contract/target-job.ts';
 import type { Progress } from '../mcp/tool-call.ts';
 import { type KnownNames, knownNames } from '../redaction/known-names.ts';
 import { createNames, isToken, type NameKind, type Names } from '../redaction/names.ts';

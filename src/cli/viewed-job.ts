@@ -1,9 +1,10 @@
 import type { JobSource } from '../bridge/ask-job.ts';
 import { targetWord } from '../cluster/workloads.ts';
-import type { ClusterPod, TargetJob } from '../contract/cluster-view.ts';
+import type { ClusterPod } from '../contract/cluster-view.ts';
 import { UsageError } from '../contract/errors.ts';
 import { namesLike } from '../contract/names-like.ts';
 import { known, missing, present } from '../contract/reading.ts';
+import type { TargetJob } from '../contract/target-job.ts';
 import type { Session } from '../session/port.ts';
 
 interface ViewedJobChoice {

@@ -1,7 +1,10 @@
+import type { ClusterEvent } from '../contract/cluster-view.ts';
+import { optional } from '../contract/optional.ts';
 import { missing, present } from '../contract/reading.ts';
+import type { OwnerEnd } from '../contract/target-job.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { ApiServer } from './http.ts';
-import { objectAt, textOf } from './json.ts';
+import { type Json, listAt, numberOf, objectAt, textOf } from './json.ts';
 import { listAll } from './list.ts';
 import { eventList } from './paths.ts';
 import { isMissingRight } from './port.ts';
@@ -12,6 +15,16 @@ type Api = Pick<ApiServer, 'object' | 'settings'>;
 /** Of how many owners events are read: a JobSet has a Job for each kind of its pods. */
 const OWNERS_MAX = 8;
 const GONE_MAX = 256;
+const EVENTS_MAX = 4;
+
+interface JobNames {
+  /** Of those that make its pods. */
+  readonly owners: readonly string[];
+  /** Of its pods that are there. */
+  readonly there: readonly string[];
+  /** Of pods that it makes without an event. */
+  readonly named?: readonly string[] | undefined;
+}
 
 /**
  * Pods that controllers created and that are not there any more, and where the scheduler put them; and what a
@@ -19,7 +32,7 @@ const GONE_MAX = 256;
  */
 export async function eventsTold(
   api: Api,
-  { owners, there }: { readonly owners: readonly string[]; readonly there: readonly string[] },
+  { owners, there, named: ofJob = [] }: JobNames,
   signal: AbortSignal,
 ) {
   const { namespace } = api.settings;
@@ -35,10 +48,17 @@ export async function eventsTold(
       const about = objectAt(event, 'involvedObject');
       return textOf(about, 'kind') === 'Pod' ? textOf(about, 'name') : [];
     });
-    const pods = [...new Set([...created, ...named])]
-      .filter(name => !there.includes(name))
-      .slice(0, GONE_MAX);
-    const nodes = pods.length === 0 ? new Map<string, string>() : await scheduledTo(api, signal);
+    const isGone = (name: string) => !there.includes(name);
+    const told = [...new Set([...created, ...named])].filter(isGone);
+    const silent = ofJob.filter(isGone);
+    const areGone = told.length + silent.length > 0;
+    const nodes = areGone ? await scheduledTo(api, signal) : new Map<string, string>();
+    // What was never placed was never there.
+    const pods = [...new Set([...told, ...silent.filter(name => nodes.has(name))])].slice(
+      0,
+      GONE_MAX,
+    );
+    const ends = pods.length === 0 ? new Map<string, ClusterEvent[]>() : await endsOf(api, signal);
     const [warning] = events
       .map(readClusterEvent)
       .filter(({ type }) => type === 'Warning')
@@ -46,7 +66,10 @@ export async function eventsTold(
     return present({
       gone: pods.map(pod => {
         const node = nodes.get(pod);
-        return { pod: plainText(pod, 253), ...(node !== undefined && { node }) };
+        return {
+          pod: plainText(pod, 253),
+          ...optional({ node, events: ends.get(pod)?.slice(0, EVENTS_MAX) }),
+        };
       }),
       warning: warning && `${warning.reason}: ${warning.message}`,
     });
@@ -88,3 +111,108 @@ async function scheduledTo(api: Api, signal: AbortSignal): Promise<ReadonlyMap<s
     }),
   );
 }
+
+/** What every start of a pod brings, and its orderly end: Kubernetes, pkg/kubelet/events/event.go. */
+const OF_EVERY_LIFE = ['Scheduled', 'Pulling', 'Pulled', 'Created', 'Started', 'Killing'];
+
+/** What events say of pods beside that they were started, newest first, by their names. */
+async function endsOf(api: Api, signal: AbortSignal): Promise<Map<string, ClusterEvent[]>> {
+  const list = eventList({ namespace: api.settings.namespace, name: '' });
+  const fieldSelector = [
+    'involvedObject.kind=Pod',
+    ...OF_EVERY_LIFE.map(word => `reason!=${word}`),
+  ];
+  const events = await listAll(
+    api,
+    { ...list, query: { fieldSelector: fieldSelector.join(',') } },
+    signal,
+  );
+  // A StatefulSet may bear the name of a pod.
+  const own = events
+    .filter(json => textOf(objectAt(json, 'involvedObject'), 'kind') === 'Pod')
+    .map(json => ({
+      pod: textOf(objectAt(json, 'involvedObject'), 'name'),
+      event: readClusterEvent(json),
+    }))
+    .filter(({ event }) => !OF_EVERY_LIFE.includes(event.reason))
+    .toSorted((a, b) => (b.event.lastAt ?? '').localeCompare(a.event.lastAt ?? ''));
+  const byPod = new Map<string, ClusterEvent[]>();
+  for (const { pod, event } of own) byPod.set(pod, [...(byPod.get(pod) ?? []), event]);
+  return byPod;
+}
+
+/** The Jobs of a JobSet that is there without a pod, with what they say of their ends. */
+export async function jobsOf(
+  api: Api,
+  { kind, name }: { readonly kind: string; readonly name: string },
+  signal: AbortSignal,
+): Promise<readonly Json[]> {
+  if (kind !== 'JobSet' && kind !== 'TrainJob') return [];
+  const { namespace } = api.settings;
+  const path = `/apis/batch/v1/namespaces/${encodeURIComponent(namespace)}/jobs`;
+  const query = { labelSelector: `jobset.sigs.k8s.io/jobset-name=${name}` };
+  const list = { path, query, doing: 'list jobs', kind: 'JobList' };
+  // A right that is missing here leaves what the JobSet itself says.
+  return listAll(api, list, signal).then(
+    jobs => jobs.map(job => objectAt(job)),
+    () => {
+      signal.throwIfAborted();
+      return [];
+    },
+  );
+}
+
+/**
+ * The names that a controller gives to what it makes, by its spec: JobSet's Jobs (jobset_types.go, ReplicatedJob), the
+ * StatefulSets of a LeaderWorkerSet (its own name and one for each group), and Volcano's pods, of which no event tells
+ * (pkg/controllers/job/helpers, PodNameFmt).
+ */
+export function namesMade(
+  kind: string,
+  object: Json | undefined,
+): { readonly owners: readonly string[]; readonly pods: readonly string[] } {
+  const name = textOf(objectAt(object, 'metadata'), 'name');
+  const each = (key: string) =>
+    listAt(object, 'spec', key).flatMap(part =>
+      Array.from({ length: Math.min(numberOf(part, 'replicas') ?? 1, GONE_MAX) }, (_, index) =>
+        [name, textOf(part, 'name'), index].join('-'),
+      ),
+    );
+  if (kind === 'JobSet') return { owners: each('replicatedJobs'), pods: [] };
+  if (kind === 'LeaderWorkerSet') {
+    const groups = Math.min(numberOf(objectAt(object, 'spec'), 'replicas') ?? 1, OWNERS_MAX);
+    return { owners: Array.from({ length: groups }, (_, index) => `${name}-${index}`), pods: [] };
+  }
+  return { owners: [], pods: each('tasks').slice(0, GONE_MAX) };
+}
+
+/**
+ * That it failed, by a condition (batch/v1, JobSet, Kubeflow's and TrainJob alike) or by Volcano's state, and how often
+ * it was started anew. What ended well, or runs, says nothing here.
+ */
+export function ownerEnd(owner: string, object: Json | undefined): OwnerEnd | undefined {
+  const status = objectAt(object, 'status');
+  const state = objectAt(status, 'state');
+  const said =
+    listAt(status, 'conditions').find(
+      one => textOf(one, 'type') === 'Failed' && textOf(one, 'status') === 'True',
+    ) ?? (VOLCANO_ENDS.includes(textOf(state, 'phase')) ? state : undefined);
+  if (said === undefined) return undefined;
+  const at = textOf(said, 'lastTransitionTime');
+  const restarts = numberOf(status, 'restarts') ?? numberOf(status, 'retryCount');
+  const parts = [
+    ...listAt(status, 'replicatedJobsStatus'),
+    ...Object.values(objectAt(status, 'replicaStatuses')),
+  ].flatMap(part => numberOf(part, 'failed') ?? []);
+  const failed =
+    numberOf(status, 'failed') ?? (parts.length > 0 ? parts.reduce((a, b) => a + b) : undefined);
+  return {
+    owner: plainText(owner, 128),
+    reason: plainText(textOf(said, 'reason') || textOf(said, 'phase'), 128),
+    message: plainText(textOf(said, 'message'), 400),
+    ...optional({ at: at === '' ? undefined : at, restarts, failed }),
+  };
+}
+
+/** volcano.sh/apis/pkg/apis/batch/v1alpha1/job.go, JobPhase. */
+const VOLCANO_ENDS: readonly string[] = ['Failed', 'Aborted', 'Terminated'];

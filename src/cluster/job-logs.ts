@@ -1,4 +1,4 @@
-import type { ClusterPod, JobPeer, PodJob, TargetJob } from '../contract/cluster-view.ts';
+import type { ClusterPod, JobPeer, PodJob } from '../contract/cluster-view.ts';
 import { failedEnd, worstContainer } from '../contract/failed-run.ts';
 import type { JobLog } from '../contract/job-log.ts';
 import {
@@ -10,6 +10,7 @@ import {
 } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import type { Reading } from '../contract/reading.ts';
+import type { TargetJob } from '../contract/target-job.ts';
 import { readJobLog } from '../job-log/read-job-log.ts';
 import type { ApiServer } from './http.ts';
 import { objectAt, textsOf } from './json.ts';

@@ -1,9 +1,10 @@
-import type { ClusterQuestion, ClusterView, TargetJob } from '../contract/cluster-view.ts';
+import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { ours, told } from '../contract/errors.ts';
 import { ANNOTATIONS, OWN_OBJECTS_SELECTOR } from '../contract/labels.ts';
 import { API_REQUEST_MS_MAX, CLUSTER_VIEW_MS_MAX, NODE_KEPT_MS } from '../contract/limits.ts';
 import { namesLike } from '../contract/names-like.ts';
 import { optional } from '../contract/optional.ts';
+import type { TargetJob } from '../contract/target-job.ts';
 import type { Clock } from '../contract/time.ts';
 import { AttachUnsupported, openAttach, openKubectlAttach } from './attach.ts';
 import { type ConnectionFlags, kubectlFlags, requestTimeoutMs } from './connection-flags.ts';
@@ -314,22 +315,21 @@ export class KubernetesCluster implements port.Cluster {
   }
 
   async view(question: ClusterQuestion, signal: AbortSignal): Promise<ClusterView> {
-    const dra = { draVersions: () => this.#versionsOfDra(), shared: this.#sharedLists };
     const tally = new Tally();
     const api = tally.counting(this.#api, path => this.#areMany && this.#justRead(path));
+    const dra = { draVersions: () => this.#versionsOfDra(api), shared: this.#sharedLists };
     const read = question.eventsAlone ? readPodEvents : readClusterView;
     return { ...(await read(api, question, { signal, ...dra })), asked: tally.asked };
   }
 
-  /** Whoever asks first asks for all; what failed is asked again. */
-  #versionsOfDra(): Promise<readonly string[]> {
-    this.#draVersions ??= findDraVersions(
-      this.#api,
-      AbortSignal.timeout(CLUSTER_VIEW_MS_MAX),
-    ).catch(error => {
-      this.#draVersions = undefined;
-      throw error;
-    });
+  /** Whoever asks first asks for all, and it is counted there; what failed is asked again. */
+  #versionsOfDra(api: Pick<ApiServer, 'object'>): Promise<readonly string[]> {
+    this.#draVersions ??= findDraVersions(api, AbortSignal.timeout(CLUSTER_VIEW_MS_MAX)).catch(
+      error => {
+        this.#draVersions = undefined;
+        throw error;
+      },
+    );
     return this.#draVersions;
   }
 

@@ -5,8 +5,9 @@ import type {
   V1Pod,
   V1SecurityContext,
 } from '@kubernetes/client-node';
-import type { ClusterQuestion, ClusterView, TargetJob } from '../contract/cluster-view.ts';
+import type { ClusterQuestion, ClusterView } from '../contract/cluster-view.ts';
 import { ClusterError, type Sentence, ServerError } from '../contract/errors.ts';
+import type { TargetJob } from '../contract/target-job.ts';
 import type { AdmissionRule } from './admission.ts';
 
 // Kubernetes' own types, for rooms that build objects and may not import the client.

@@ -16,16 +16,24 @@ const BOUNDS = { linesMax: PEER_LOG_LINES_MAX, bytesMax: PEER_LOG_BYTES_MAX };
  */
 export async function withStackLog(
   api: Pick<ApiServer, 'text'>,
-  pods: ClusterPods,
+  { pods, areMigFailed }: { readonly pods: ClusterPods; readonly areMigFailed: boolean },
   signal: AbortSignal,
 ): Promise<ClusterPods> {
-  const [first] = stuckParts(pods);
+  const [first = areMigFailed ? migManager(pods) : undefined] = stuckParts(pods);
   if (!first?.container || first.pod.isClaim || !hasRun(first.container)) return pods;
   const log = await stackLog(api, first, signal);
   return {
     ...pods,
     stack: pods.stack?.map(pod => (pod === first.pod ? { ...pod, log } : pod)) ?? [],
   };
+}
+
+/** It goes on whatever it could not do: that MIG could not be set a label of the node says alone. */
+function migManager({ stack = [] }: ClusterPods): StuckPart | undefined {
+  const pod = stack.find(
+    ({ part, isClaim, deleting }) => part === 'MIG manager' && !isClaim && !deleting,
+  );
+  return pod && { pod, container: pod.containers.find(({ init }) => !init), loops: false };
 }
 
 /**

@@ -1,10 +1,10 @@
-import type { TargetJob } from '../contract/cluster-view.ts';
 import { ClusterError, ours, ServerError, told } from '../contract/errors.ts';
 import { shell } from '../contract/printed-command.ts';
 import { mapReading } from '../contract/reading.ts';
+import type { OwnerEnd, TargetJob } from '../contract/target-job.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { jobOfCronJob } from './cron-jobs.ts';
-import { eventsTold } from './gone-pods.ts';
+import { eventsTold, jobsOf, namesMade, ownerEnd } from './gone-pods.ts';
 import type { ApiServer } from './http.ts';
 import { type Json, listAt, objectAt, textOf } from './json.ts';
 import { listAll } from './list.ts';
@@ -83,11 +83,22 @@ export async function findTargetJob(
   });
   const owners = pods.flatMap(({ pod }) => pod.owner?.split('/')[1] ?? []);
   const there = pods.map(({ pod }) => pod.name);
-  const of = { owners: [...new Set([word.name, ...owners])], there };
+  const kind = word.of === 'workload' ? word.workload.kind : 'Pod';
+  const made = namesMade(kind, object);
+  const jobs = pods.length === 0 ? await jobsOf(api, { kind, name: word.name }, signal) : [];
+  const ends = endsOf(`${kind}/${word.name}`, object, jobs);
+  // Those that failed first: events are read of few.
+  const others = [...ends.map(({ owner }) => owner.split('/')[1] ?? ''), ...made.owners];
+  const of = {
+    owners: [...new Set([word.name, ...owners, ...(pods.length === 0 ? others : [])])],
+    ...{ there, named: made.pods },
+  };
   const told = await eventsTold(api, of, signal);
   const gone = mapReading(told, ({ gone }) => gone);
-  const kind = word.of === 'workload' ? word.workload.kind : 'Pod';
-  const job = { name: `${kind}/${word.name}`, namespace, pods, gone };
+  const job = {
+    ...{ name: `${kind}/${word.name}`, namespace, pods, gone },
+    ...(ends.length > 0 && { ends }),
+  };
   const isPlaced =
     pods.some(({ pod }) => pod.node !== '') ||
     (gone.ok && gone.value.some(({ node }) => node !== undefined));
@@ -100,6 +111,20 @@ export async function findTargetJob(
     warning: told.ok ? told.value.warning : undefined,
   });
 }
+
+/** Of the object and the Jobs that it made, those that say that they failed; the first of them that did before the others. */
+function endsOf(
+  name: string,
+  object: Json | undefined,
+  jobs: readonly Json[],
+): readonly OwnerEnd[] {
+  const inner = jobs
+    .flatMap(job => ownerEnd(`Job/${textOf(objectAt(job, 'metadata'), 'name')}`, job) ?? [])
+    .toSorted((a, b) => (a.at ?? '').localeCompare(b.at ?? ''));
+  return [...[ownerEnd(name, object) ?? []].flat(), ...inner].slice(0, ENDS_MAX);
+}
+
+const ENDS_MAX = 8;
 
 /** A CronJob is followed to one of its Jobs; any other word stays. */
 async function followed(api: Api, word: TargetWord, signal: AbortSignal): Promise<TargetWord> {
@@ -115,7 +140,7 @@ async function followed(api: Api, word: TargetWord, signal: AbortSignal): Promis
 /** Nothing to look at: no pods, or none that has a node. */
 function withoutNode(
   { target, podOrWorkload }: { readonly target: string; readonly podOrWorkload: string },
-  { namespace, pods }: TargetJob,
+  { namespace, pods, ends: [end] = [] }: TargetJob,
   { object, warning }: { readonly object: Json | undefined; readonly warning: string | undefined },
 ): ClusterError {
   const hint = shell`kubectl describe ${podOrWorkload} -n ${namespace}`;
@@ -127,9 +152,13 @@ function withoutNode(
     });
   }
   const isSuspended = objectAt(object, 'spec')['suspend'] === true;
+  const failed =
+    end && `${end.owner} failed: ${[end.reason, end.message].filter(Boolean).join(', ')}`;
   const why = isSuspended
     ? ours('it is suspended (Kueue and others hold a job back so)')
-    : (warning ?? ours('its pods may have been removed, and no event tells of them any more'));
+    : (failed ??
+      warning ??
+      ours('its pods may have been removed, and no event tells of them any more'));
   return new ServerError(
     told`${ours(target)} has no pods in namespace "${ours(namespace)}": ${why}`,
     { hint },

@@ -4,12 +4,12 @@ import type {
   ClusterQuestion,
   ClusterSession,
   ClusterView,
-  TargetJob,
 } from '../contract/cluster-view.ts';
 import { ANNOTATIONS, LABELS, MANAGED_BY } from '../contract/labels.ts';
 import { CLUSTER_VIEW_MS_MAX } from '../contract/limits.ts';
 import { mapReading, missing, present, type Reading } from '../contract/reading.ts';
 import { stuckParts } from '../contract/stuck-stack.ts';
+import type { TargetJob } from '../contract/target-job.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type DraVersions, readDra, type SharedLists } from './dra.ts';
 import type { ApiServer } from './http.ts';
@@ -59,6 +59,7 @@ export async function readClusterView(
     );
   const named = pod && { namespace: pod.namespace ?? api.settings.namespace, name: pod.name };
   const podJson = named && tried(() => get(podPath(named), 'Pod', named.name));
+  const nodeJson = tried(() => get(`/api/v1/nodes/${encodeURIComponent(node)}`, 'Node', node));
   const podJsons = podsOf(api, node, within);
   const podsView = podJsons.then(async read => {
     const pods = mapReading(read, here => readPods(here, api.nowMs()));
@@ -66,11 +67,15 @@ export async function readClusterView(
     const told = await withIdleEvents(pods.value, ({ namespace, name }) =>
       eventsOf(api, { kind: 'Pod', namespace, name }, within),
     );
+    if (!logs) return present(told);
+    const json = await nodeJson;
+    const areMigFailed = json.ok && hasMigFailed(json.value);
     return present(
-      logs && stuckParts(told).length > 0 ? await withStackLogOf(api, told, within) : told,
+      areMigFailed || stuckParts(told).length > 0
+        ? await withStackLogOf(api, { pods: told, areMigFailed }, within)
+        : told,
     );
   });
-  const nodeJson = tried(() => get(`/api/v1/nodes/${encodeURIComponent(node)}`, 'Node', node));
   const [state, claim, pods, nodeEvents, onePod, podEvents, dra, told] = await Promise.all([
     nodeJson,
     nodeJson.then(json => {
@@ -116,10 +121,18 @@ export async function readPodEvents(
 }
 
 /** The same with what the log of the part that is stuck says: its table of texts is no part of a start. */
-async function withStackLogOf(api: Api, pods: ClusterPods, signal: AbortSignal) {
+async function withStackLogOf(
+  api: Api,
+  told: { readonly pods: ClusterPods; readonly areMigFailed: boolean },
+  signal: AbortSignal,
+) {
   const { withStackLog } = await import('./stack-log.ts');
-  return withStackLog(api, pods, signal);
+  return withStackLog(api, told, signal);
 }
+
+/** By the label of the MIG manager (NVIDIA/mig-parted, pkg/mig/reconfigure). */
+const hasMigFailed = (node: unknown): boolean =>
+  textOf(objectAt(node, 'metadata', 'labels'), 'nvidia.com/mig.config.state') === 'failed';
 
 /** What the log of a pod that failed says, and the logs of its job's other pods. */
 async function logsOf(

@@ -13,15 +13,15 @@ import { stackLog } from './stack-log.ts';
  */
 
 /** A part of the view. Why one is missing, the API server says in its own words. */
-const part = <Value extends z.ZodType>(value: Value) => reading(value, textOf('refusal'));
+export const part = <Value extends z.ZodType>(value: Value) => reading(value, textOf('refusal'));
 
-const time = publicText;
+export const time = publicText;
 /** GPU resources only (`nvidia.com/gpu`, `nvidia.com/mig-1g.10gb`, ...), in pieces. */
 const amounts = z.record(publicText, z.number());
 const labelKey = textOf('label key');
 const labelValue = textOf('label value');
-const word = textOf('word');
-const sentence = textOf('sentence');
+export const word = textOf('word');
+export const sentence = textOf('sentence');
 
 /** A program that wrote a field (metadata.managedFields): `kubectl-cordon`, `nvsentinel`, ... */
 const fieldManager = z.object({ manager: textOf('writer'), time: time.exactOptional() });
@@ -135,7 +135,7 @@ const clusterContainer = z.object({
 });
 export type ClusterContainer = Fixed<z.infer<typeof clusterContainer>>;
 
-const clusterEvent = z.object({
+export const clusterEvent = z.object({
   type: z.enum(['Warning', 'Normal']),
   reason: word,
   message: sentence,
@@ -146,7 +146,7 @@ const clusterEvent = z.object({
 });
 export type ClusterEvent = Fixed<z.infer<typeof clusterEvent>>;
 
-const clusterPod = z.object({
+export const clusterPod = z.object({
   namespace: textOf('namespace'),
   name: textOf('pod'),
   uid: publicText,
@@ -305,7 +305,7 @@ const jobPeer = z.object({
 export type JobPeer = Fixed<z.infer<typeof jobPeer>>;
 
 /** What an answer took of the API server: requests, with those that were tried again, and bytes of answers. */
-const apiUse = z.object({ requests: z.int(), bytes: z.int() });
+export const apiUse = z.object({ requests: z.int(), bytes: z.int() });
 export type ApiUse = Fixed<z.infer<typeof apiUse>>;
 
 /** The job that a pod belongs to, by a label of its controller. */
@@ -319,27 +319,6 @@ const podJob = z.object({
   peers: z.array(jobPeer),
 });
 export type PodJob = Fixed<z.infer<typeof podJob>>;
-
-/** What a target of a command line is made of: the pods of a job, of another workload, or one pod. */
-export const targetJob = z.object({
-  /** `JobSet/train`, `Pod/train-0`. */
-  name: textOf('owner'),
-  namespace: textOf('namespace'),
-  pods: z.array(
-    z.object({
-      pod: clusterPod,
-      /** Why it has no node yet, in the scheduler's words. */
-      waitsFor: sentence.exactOptional(),
-      /** Of its container that failed; absent where none did, or where it was not asked for. */
-      log: part(jobLog).exactOptional(),
-    }),
-  ),
-  /** Pods of it that are gone, as far as events still tell, and where they ran. */
-  gone: part(z.array(z.object({ pod: textOf('pod'), node: publicText.exactOptional() }))),
-  /** For finding it, its pods and their events, without logs; absent where no API server was asked. */
-  asked: apiUse.exactOptional(),
-});
-export type TargetJob = Fixed<z.infer<typeof targetJob>>;
 
 export const clusterView = z.object({
   node: part(clusterNode),

@@ -28,6 +28,9 @@ export const STACK_CAUSES = [
   'none-registered',
   'host-engine',
   'address-in-use',
+  'mig-in-use',
+  'mig-profile',
+  'mig-reset',
 ] as const;
 
 /**

@@ -1,6 +1,6 @@
 import { JOB_LOG_LINES_MAX } from '../contract/limits.ts';
 import { isoTime } from '../contract/time.ts';
-import { type Labelled, labelsOf } from './labels.ts';
+import { labelOf } from './line-labels.ts';
 import { openAtEndOf } from './quoted.ts';
 
 /** Of a longer line its beginning and its end are read: whoever wrote it may have made it to be slow. */
@@ -44,21 +44,33 @@ export function linesOf(text: string): LogLines {
     unreadCharacters += unread;
     return parts;
   });
-  const labelled = labelsOf(lines.map(({ text }) => text));
-  if (!labelled) return { lines, unreadCharacters };
+  return { lines: withoutLabels(lines), unreadCharacters };
+}
+
+/** Who collects the lines of who collects lines. */
+const LABELS_MAX = 3;
+
+function withoutLabels(lines: readonly Line[], left = LABELS_MAX): readonly Line[] {
+  const label = left > 0 ? labelOf(lines.map(({ text }) => text)) : undefined;
+  if (!label) return lines;
   const within = new Collectors();
-  return { lines: lines.map(line => unlabelled(line, labelled, within)), unreadCharacters };
+  return withoutLabels(
+    lines.map(line => unlabelled(line, label, within)),
+    left - 1,
+  );
 }
 
 /** What stands behind a label is read as a line of its own. */
-function unlabelled(line: Line, labelled: Labelled, collectors: Collectors): Line {
-  const label = labelled(line.text);
-  if (!label) return line;
-  const behind = line.text.slice(label.characters);
-  const { level, text, ...own } = lineOf(behind, line.number, collectors);
+function unlabelled(line: Line, form: RegExp, collectors: Collectors): Line {
+  const found = form.exec(line.text);
+  if (!found) return line;
+  const label = found[0];
+  const rank = found.groups ? (found.groups['rank'] ?? found.groups['mpi']) : found[1];
+  const { level, text, ...own } = lineOf(line.text.slice(label.length), line.number, collectors);
   return {
-    ...{ ...line, level, text, gpu: own.gpu ?? line.gpu, stream: `${label.of}${own.stream}` },
-    rank: label.rank ?? own.rank,
+    ...{ ...line, text, gpu: own.gpu ?? line.gpu, stream: `${label}${own.stream}` },
+    level: level === 'plain' ? line.level : level,
+    rank: rank === undefined ? own.rank : Number(rank),
   };
 }
 

@@ -103,6 +103,16 @@ const TEXTS: readonly (readonly [cause: Cause, text: RegExp])[] = [
   ],
 ];
 
+/**
+ * NVIDIA/mig-parted, cmd/nvidia-mig-parted (apply, util.GetSelectedMigConfig), with what nvidia-smi says that it calls
+ * to reset GPUs: NVIDIA/gpu-operator, threads.
+ */
+const OF_MIG: readonly (readonly [cause: Cause, text: RegExp])[] = [
+  ['mig-in-use', /In use by another client|Please first kill all processes using this device/],
+  ['mig-profile', /selected mig-config not present/],
+  ['mig-reset', /error resetting all GPUs|Resetting GPU \S{1,32} is not supported/i],
+];
+
 /** Words of any program: where a driver is installed, of what fetches its packages. */
 const FETCHES: readonly (readonly [cause: Cause, text: RegExp])[] = [
   [
@@ -117,6 +127,7 @@ const COMES_OF: Readonly<Partial<Record<Cause, readonly Cause[]>>> = {
   'module-load': ['signature', 'nouveau'],
   // apt-get goes on with the lists that it has.
   headers: ['network', 'disk-full'],
+  'mig-reset': ['mig-in-use'],
 };
 /** apt-get has reached its repositories. */
 const REACHED = /^(?:Get:\d+ |Fetched \d)/;
@@ -169,7 +180,8 @@ export function readStackLog({ part, container, init, text, ...read }: Given): S
   const lines = text.split('\n').map(linesIn);
   const all = lines.flat();
   const installs = !init && (part === 'driver' || part === 'network operator');
-  const found = causeIn(all, installs ? [...TEXTS, ...FETCHES] : TEXTS);
+  const own = part === 'MIG manager' ? OF_MIG : installs ? FETCHES : [];
+  const found = causeIn(all, [...TEXTS, ...own]);
   const telling = found ?? lastWord(all);
   return {
     ...{

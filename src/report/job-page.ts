@@ -19,6 +19,7 @@ import {
 } from './document.ts';
 import {
   clockTime,
+  costText,
   counted,
   faultWords,
   isToldBy,
@@ -90,9 +91,6 @@ function podsText(pods: JobAnswer['pods']): string {
   );
   return [counted(pods.all, 'pod'), ...(states.length > 0 ? [states.join(', ')] : [])].join(': ');
 }
-
-const costText = ({ requests, bytes }: JobAnswer['logs'] | NonNullable<JobAnswer['asked']>) =>
-  `${counted(requests, 'request')}, ${counted(bytes, 'byte')}`;
 
 /** What of its pods was read, and what that took of the API server. */
 const logsText = ({ logs, asked }: JobAnswer): string =>

@@ -72,3 +72,12 @@ export function isToldBy(headline: string, words: string): boolean {
 
 const wordsIn = (text: string): readonly string[] =>
   text.toLowerCase().match(/[\p{L}\p{N}%°.:/_-]*[\p{L}\p{N}%°]/gu) ?? [];
+
+/** What an answer took of the API server. */
+export const costText = ({
+  requests,
+  bytes,
+}: {
+  readonly requests: number;
+  readonly bytes: number;
+}): string => `${counted(requests, 'request')}, ${counted(bytes, 'byte')}`;

@@ -1,4 +1,5 @@
 import { type Evidence, type Finding, recorded } from '../contract/finding.ts';
+import { reasonWords } from '../contract/reading.ts';
 import { coverageLines, keptLines } from '../tools/support/searched.ts';
 import type { TriageFacts } from '../tools/support/triage-facts.ts';
 import { type Block, faint, type Group, section, type Text, text } from './document.ts';
@@ -154,4 +155,28 @@ function clusterBlocks({
           lines.map(line => text(line)),
         ),
       ];
+}
+
+/** What was asked of the cluster and not read: without a word it would look like nothing. */
+export function clusterGaps({ unavailable = {} }: TriageFacts['cluster']): Block[] {
+  return Object.entries(unavailable).flatMap(([reason, names]) =>
+    reason === 'not_read'
+      ? []
+      : [text(`Gap: not read of the cluster: ${names.join(', ')} (${reasonWords(reason)}).`)],
+  );
+}
+
+/** The node as the cluster has it, in a line. */
+export function clusterText({ node, requested = {} }: TriageFacts['cluster']): Block[] {
+  if (!node) return [];
+  const { ready, cordoned, cordonedBy, capacity, allocatable } = node;
+  const offered = Object.keys(capacity).map(
+    name =>
+      `${allocatable[name] ?? 0} of ${capacity[name] ?? 0} ${name} offered, ${requested[name] ?? 0} requested`,
+  );
+  const state = ready === 'True' ? 'Ready' : ready === 'False' ? 'NOT Ready' : 'readiness unknown';
+  const schedule = cordoned
+    ? `cordoned${cordonedBy === undefined ? '' : ` by ${cordonedBy.manager}`}`
+    : 'schedulable';
+  return [text(`cluster: ${[`${state}, ${schedule}`, ...offered].join('; ')}`)];
 }

@@ -7,7 +7,6 @@ import {
   shell,
   withConnection,
 } from '../contract/printed-command.ts';
-import { reasonWords } from '../contract/reading.ts';
 import type { TriageFacts } from '../tools/support/triage-facts.ts';
 import {
   type Block,
@@ -21,6 +20,7 @@ import {
 import { gpuTable, isAbout } from './gpu-table.ts';
 import {
   clockTime,
+  costText,
   counted,
   faultWords,
   isToldBy,
@@ -28,7 +28,7 @@ import {
   sentence,
   stepTime,
 } from './person-words.ts';
-import { triageDetails } from './triage-details.ts';
+import { clusterGaps, clusterText, triageDetails } from './triage-details.ts';
 import { hitsSentence, processesText } from './triage-hits.ts';
 
 export interface Page {
@@ -359,31 +359,8 @@ function machine({ host, node, cluster, gaps, verdict }: TriageFacts): Group {
   ];
 }
 
-/** What was asked of the cluster and not read: without a word it would look like nothing. */
-function clusterGaps({ unavailable = {} }: TriageFacts['cluster']): Block[] {
-  return Object.entries(unavailable).flatMap(([reason, names]) =>
-    reason === 'not_read'
-      ? []
-      : [text(`Gap: not read of the cluster: ${names.join(', ')} (${reasonWords(reason)}).`)],
-  );
-}
-
-function clusterText({ node, requested = {} }: TriageFacts['cluster']): Block[] {
-  if (!node) return [];
-  const { ready, cordoned, cordonedBy, capacity, allocatable } = node;
-  const offered = Object.keys(capacity).map(
-    name =>
-      `${allocatable[name] ?? 0} of ${capacity[name] ?? 0} ${name} offered, ${requested[name] ?? 0} requested`,
-  );
-  const state = ready === 'True' ? 'Ready' : ready === 'False' ? 'NOT Ready' : 'readiness unknown';
-  const schedule = cordoned
-    ? `cordoned${cordonedBy === undefined ? '' : ` by ${cordonedBy.manager}`}`
-    : 'schedulable';
-  return [text(`cluster: ${[`${state}, ${schedule}`, ...offered].join('; ')}`)];
-}
-
 /** What the page rests on, in a line. */
-function coverage({ readings, searched, takenAt }: TriageFacts, details: boolean): Block {
+function coverage({ readings, searched, takenAt, cluster }: TriageFacts, details: boolean): Block {
   const read = searched.kernelLog.filter(({ available }) => available);
   const [first] = read.flatMap(({ from }) => from ?? []).toSorted();
   const log =
@@ -393,5 +370,8 @@ function coverage({ readings, searched, takenAt }: TriageFacts, details: boolean
         ? 'the kernel log'
         : `${roughly(Date.parse(takenAt) - Date.parse(first))} of kernel log`;
   const more = details ? '' : ' More: --details';
-  return text(faint(`Read ${readings.got} of ${readings.tried} driver readings, ${log}.${more}`));
+  const api = cluster.asked ? `; of the API server: ${costText(cluster.asked)}` : '';
+  return text(
+    faint(`Read ${readings.got} of ${readings.tried} driver readings, ${log}${api}.${more}`),
+  );
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from 'vitest';
 import { askingJob } from '../../src/bridge/ask-job.ts';
 import { linesOf, textOf } from '../../src/contract/answer.ts';
-import type { TargetJob } from '../../src/contract/cluster-view.ts';
 import { known, missing, present, type Reading } from '../../src/contract/reading.ts';
+import type { TargetJob } from '../../src/contract/target-job.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { JobAnswer, jobLines } from '../../src/tools/support/job-answer.ts';
 import { agentSession } from '../fakes/agent-session.ts';

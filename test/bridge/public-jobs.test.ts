@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
-import { type ClusterPod, type TargetJob, targetJob } from '../../src/contract/cluster-view.ts';
+import type { ClusterPod } from '../../src/contract/cluster-view.ts';
 import { present } from '../../src/contract/reading.ts';
+import { type TargetJob, targetJob } from '../../src/contract/target-job.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
 import { judgeJob } from '../../src/tools/support/job-verdict.ts';
 

@@ -200,3 +200,51 @@ describe('no log is asked for', () => {
     expect(logRequests()).toEqual([]);
   });
 });
+
+describe('of a MIG manager, which goes on whatever it could not do', () => {
+  const manager = (claims = false): Json => ({
+    metadata: {
+      ...{ name: 'nvidia-mig-manager-x7k2p', uid: `uid-mig-${claims}` },
+      namespace: claims ? 'tenant-evil' : 'gpu-operator',
+      labels: { app: 'nvidia-mig-manager' },
+      ownerReferences: claims ? [] : [{ ...DAEMON_SET, name: 'nvidia-mig-manager' }],
+    },
+    spec: { nodeName: 'gpu-3', containers: [{ name: 'nvidia-mig-manager' }] },
+    status: {
+      phase: 'Running',
+      containerStatuses: [{ name: 'nvidia-mig-manager', ready: true, state: { running: {} } }],
+    },
+  });
+  const label = (state: string) =>
+    api.put('nodes', {
+      metadata: { name: 'gpu-3', labels: { 'nvidia.com/mig.config.state': state } },
+    });
+  const IN_USE = '2026-03-01T11:00:00Z Please first kill all processes using this device\n';
+
+  test('the log is read where its label says that it failed, and else not', async () => {
+    api.put('pods', manager());
+    says(IN_USE);
+    label('success');
+    expect(await stackOf()).toBeUndefined();
+    label('failed');
+    expect(await stackOf()).toMatchObject({ value: { cause: 'mig-in-use', requests: 1 } });
+    expect(await stackOf(false)).toBeUndefined();
+    expect(logRequests()).toHaveLength(1);
+  });
+
+  test('it is not where another part is stuck, nor of a pod that only claims to be one', async () => {
+    label('failed');
+    says(IN_USE);
+    api.put('pods', manager(true));
+    await stackOf();
+    expect(logRequests()).toHaveLength(0);
+    api.put('pods', manager());
+    await stackOf();
+    api.put('pods', driver(LOOPS, { lastState: ENDED }));
+    await stackOf();
+    expect(logRequests().map(({ path }) => path)).toEqual([
+      expect.stringContaining('gpu-operator/pods/nvidia-mig-manager'),
+      expect.stringContaining('nvidia-driver-daemonset'),
+    ]);
+  });
+});

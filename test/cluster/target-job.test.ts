@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { TargetJob } from '../../src/contract/cluster-view.ts';
+import { known } from '../../src/contract/reading.ts';
+import type { TargetJob } from '../../src/contract/target-job.ts';
 import { FakeApiServer, type Json, status } from './fake-api-server.ts';
 
 const signal = new AbortController().signal;
@@ -200,7 +201,7 @@ describe('what it took of the API server', () => {
     expect(asked?.requests).toBe(3);
     expect(asked?.bytes).toBeGreaterThan(300);
     event('e2', { kind: 'Job', name: 'train' }, 'Created pod: train-old');
-    expect((await find('job/train')).asked?.requests).toBe(4);
+    expect((await find('job/train')).asked?.requests).toBe(5);
   });
 
   test('of a pod whose node was read moments ago its events alone', async () => {
@@ -348,6 +349,129 @@ describe('pods that are gone', () => {
       ...{ name: 'Pod/train-old', pods: [] },
       gone: { value: [{ pod: 'train-old', node: 'node-b' }] },
     });
+  });
+
+  const FAILED = (more: Json = {}) => ({ type: 'Failed', status: 'True', ...more });
+  const scheduled = (pod: string, node: string) =>
+    event(
+      `s-${pod}`,
+      { kind: 'Pod', name: pod },
+      `Successfully assigned gpu-mcp/${pod} to ${node}`,
+      'Scheduled',
+    );
+
+  test('of a JobSet are told by the events of its Jobs, and their ends by both', async () => {
+    const said = 'jobset failed due to one or more job failures (first failed job: train-w-1)';
+    const at = '2026-03-01T11:00:00Z';
+    install(
+      { group: 'jobset.x-k8s.io', version: 'v1alpha2', plural: 'jobsets', kind: 'JobSet' },
+      {
+        train: {
+          metadata: { name: 'train' },
+          spec: { replicatedJobs: [{ name: 'w', replicas: 2 }] },
+          status: {
+            ...{ restarts: 3, replicatedJobsStatus: [{ name: 'w', failed: 1 }] },
+            conditions: [
+              { type: 'Completed', status: 'False' },
+              FAILED({ reason: 'FailedJobs', message: said, lastTransitionTime: at }),
+            ],
+          },
+        },
+      },
+    );
+    const message =
+      'Container main for pod gpu-mcp/train-w-1-0-x failed with exit code 42 matching FailJob rule at index 0';
+    api.put('jobs', {
+      metadata: {
+        ...{ name: 'train-w-1', namespace: 'gpu-mcp' },
+        labels: { 'jobset.sigs.k8s.io/jobset-name': 'train' },
+      },
+      status: { failed: 1, conditions: [FAILED({ reason: 'PodFailurePolicy', message })] },
+    });
+    // Of the other Job only its name is known.
+    event('e1', { kind: 'Job', name: 'train-w-0' }, 'Created pod: train-w-0-0-x');
+    event('e2', { kind: 'Job', name: 'train-w-1' }, 'Created pod: train-w-1-0-x');
+    scheduled('train-w-0-0-x', 'node-a');
+    scheduled('train-w-1-0-x', 'node-b');
+    event('e3', { kind: 'Pod', name: 'train-w-0-0-x' }, 'The node was low on memory', 'Evicted');
+    event('e4', { kind: 'Pod', name: 'train-w-1-0-x' }, 'Stopping container main', 'Killing');
+    event('e5', { kind: 'Pod', name: 'of-another' }, 'The node was low on memory', 'Evicted');
+    const job = await find('jobset/train');
+    expect(job.gone).toMatchObject({
+      value: [
+        { pod: 'train-w-1-0-x', node: 'node-b' },
+        { pod: 'train-w-0-0-x', node: 'node-a', events: [{ reason: 'Evicted' }] },
+      ],
+    });
+    expect(known(job.gone)?.map(({ events }) => events?.length)).toEqual([undefined, 1]);
+    expect(job.ends).toEqual([
+      { owner: 'JobSet/train', reason: 'FailedJobs', message: said, at, restarts: 3, failed: 1 },
+      { owner: 'Job/train-w-1', reason: 'PodFailurePolicy', message, failed: 1 },
+    ]);
+  });
+
+  test('of a LeaderWorkerSet are told by the StatefulSets of its groups', async () => {
+    install(
+      {
+        ...{ group: 'leaderworkerset.x-k8s.io', version: 'v1', plural: 'leaderworkersets' },
+        kind: 'LeaderWorkerSet',
+      },
+      { serve: { metadata: { name: 'serve' }, spec: { replicas: 2 } } },
+    );
+    const made = (pod: string, set: string) =>
+      event(
+        pod,
+        { kind: 'StatefulSet', name: set },
+        `create Pod ${pod} in StatefulSet ${set} successful`,
+      );
+    made('serve-1', 'serve');
+    made('serve-1-1', 'serve-1');
+    scheduled('serve-1-1', 'node-b');
+    const job = await find('lws/serve');
+    expect(job.gone).toEqual({
+      ok: true,
+      value: [{ pod: 'serve-1' }, { pod: 'serve-1-1', node: 'node-b' }],
+    });
+    expect(job.ends).toBeUndefined();
+  });
+
+  test('of Volcano, whose controller tells of none, are those of its tasks that were placed', async () => {
+    install(
+      { group: 'batch.volcano.sh', version: 'v1alpha1', plural: 'jobs', kind: 'Job' },
+      {
+        mpi: {
+          metadata: { name: 'mpi' },
+          spec: { tasks: [{ name: 'master' }, { name: 'worker', replicas: 2 }] },
+          status: {
+            ...{ state: { phase: 'Failed', reason: 'MaxRetry' }, retryCount: 3, failed: 1 },
+            conditions: [{ status: 'Running' }, { status: 'Failed' }],
+          },
+        },
+      },
+    );
+    scheduled('mpi-worker-1', 'node-c');
+    scheduled('mpi-worker-9', 'node-d');
+    const job = await find('vcjob/mpi');
+    expect(job.gone).toEqual({ ok: true, value: [{ pod: 'mpi-worker-1', node: 'node-c' }] });
+    expect(job.ends).toEqual([
+      { owner: 'Job/mpi', reason: 'MaxRetry', message: '', restarts: 3, failed: 1 },
+    ]);
+  });
+
+  test('of which no event tells a node leave what their controller says', async () => {
+    install(KUBEFLOW, {
+      train: {
+        status: {
+          replicaStatuses: { Worker: { failed: 1 } },
+          conditions: [
+            FAILED({ reason: 'PyTorchJobFailed', message: '1 Worker replica(s) failed.' }),
+          ],
+        },
+      },
+    });
+    await expect(find('pytorchjob/train')).rejects.toThrow(
+      'has no pods in namespace "gpu-mcp": PyTorchJob/train failed: PyTorchJobFailed, 1 Worker replica(s) failed.',
+    );
   });
 
   test('are not known where events may not be read, and that is said', async () => {

@@ -464,3 +464,11 @@ describe('the view of a node', () => {
 
 const forbidden = (path: string): string =>
   `${path.endsWith('/events') ? 'events' : 'pods'} is forbidden: User "alice" cannot list resource "${path.endsWith('/events') ? 'events' : 'pods'}" in API group "" at the cluster scope`;
+
+test('what a node’s triage takes of the API server is counted, and bounded', async () => {
+  api.put('nodes', { metadata: { name: 'gpu-3' } });
+  const view = await cluster.view({ node: 'gpu-3', devices: true, logs: true }, signal);
+  expect(view.asked?.requests).toBe(api.requests.length);
+  expect(view.asked?.requests).toBeLessThanOrEqual(9);
+  expect(view.asked?.bytes).toBeGreaterThan(50);
+});

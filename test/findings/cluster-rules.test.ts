@@ -413,6 +413,21 @@ describe('the GPU stack of a node', () => {
     expect(alone && nextAction(alone, { verdict: 'warning', node: 'a' }).commands).toEqual([]);
   });
 
+  test('what the MIG manager could not do is told by its own log', () => {
+    const text = 'Please first kill all processes using this device';
+    const log = present({
+      ...{ container: 'nvidia-mig-manager', previous: false, lines: 9, bytes: 90, requests: 1 },
+      ...{ cause: 'mig-in-use' as const, at: '2026-03-01T11:00:00Z', text },
+    });
+    const labels = { 'nvidia.com/mig.config.state': 'failed', 'nvidia.com/mig.config': 'all-1g' };
+    const [clue] = stackOf([{ ...runs('MIG manager'), log }], { labels });
+    expect(clue).toMatchObject({
+      title: 'MIG could not be set to all-1g: a process still holds a GPU that is to be changed',
+      advice: expect.stringMatching(/^End what holds GPUs on this node/),
+    });
+    expect(clue?.evidence.map(({ what }) => what)).toContain(`its log says: "${text}"`);
+  });
+
   test('the first part is told, those that wait for it stand behind it', () => {
     const [clue] = stackOf([
       waitsFor('DCGM', 'toolkit-validation'),

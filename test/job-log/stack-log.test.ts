@@ -132,6 +132,45 @@ const LINES = [
   ],
 ] as const;
 
+/** The MIG manager goes on behind them; NVIDIA/gpu-operator, threads of failed resets. */
+const MIG_LINES = [
+  [
+    'mig-in-use',
+    'Please first kill all processes using this device and all compute applications running in the system.',
+  ],
+  ['mig-in-use', 'GPU 00000000:07:00.0 is currently in use: In use by another client'],
+  ['mig-profile', 'level=fatal msg="error: selected mig-config not present: all-2g.11gb"'],
+  [
+    'mig-reset',
+    'level=fatal msg="Error applying MIG configuration with hooks: error resetting all GPUs: exit status 3"',
+  ],
+] as const;
+const MIG_MANAGER = { part: 'MIG manager', container: 'nvidia-mig-manager', init: false } as const;
+const AFTER = [
+  'Restarting any GPU clients previously shutdown on the host',
+  "Changing the 'nvidia.com/mig.config.state' node label to 'failed'",
+  'time="2026-03-01T11:00:09Z" level=info msg="Waiting for change to \'nvidia.com/mig.config\' label"',
+];
+
+describe('what the MIG manager prints before it goes on', () => {
+  test.each(MIG_LINES)('%s: %s', (cause, line) => {
+    const log = readOf({ ...MIG_MANAGER, ...READ }, [
+      'Applying the MIG mode change',
+      line,
+      ...AFTER,
+    ]);
+    expect(log).toMatchObject({ cause, text: line, at: '2026-03-01T11:00:01Z' });
+    // In any other log the words are of somebody else.
+    expect(read(line, ...END).cause).toBeUndefined();
+  });
+
+  test('a reset that failed because the GPU is in use is told by that', () => {
+    const [inUse, , , reset] = MIG_LINES;
+    const log = readOf({ ...MIG_MANAGER, ...READ }, [inUse[1], reset[1], ...AFTER]);
+    expect(log).toMatchObject({ cause: 'mig-in-use', text: inUse[1] });
+  });
+});
+
 describe('what a part of the GPU stack prints before it ends', () => {
   test.each(LINES)('%s: %s', (cause, line) => {
     expect(read('Installing Linux kernel headers...', line, ...END)).toMatchObject({
@@ -141,7 +180,8 @@ describe('what a part of the GPU stack prints before it ends', () => {
   });
 
   test('every cause has a line', () => {
-    expect(new Set(LINES.map(([cause]) => cause))).toEqual(new Set(STACK_CAUSES));
+    const told = [...LINES, ...MIG_LINES].map(([cause]) => cause);
+    expect(new Set(told)).toEqual(new Set(STACK_CAUSES));
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { TargetJob } from '../../src/contract/cluster-view.ts';
 import { present } from '../../src/contract/reading.ts';
+import type { TargetJob } from '../../src/contract/target-job.ts';
 import { jobPage } from '../../src/report/job-page.ts';
 import { rendered } from '../../src/report/render.ts';
 import { terminalText } from '../../src/report/terminal.ts';

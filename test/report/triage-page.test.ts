@@ -72,6 +72,14 @@ test('nothing of a page is wider than its widest word at 60 columns', async () =
   expect(widest(page)).toBeLessThanOrEqual(60);
 });
 
+test('what a node took of the API server stands under its page, and nothing where none was asked', async () => {
+  const asked = { requests: 9, bytes: 41_203 };
+  const answer = await triageOf('lost-gpu');
+  const joined = { ...answer, structured: { ...answer.structured, cluster: { asked } } };
+  expect(await rendered(joined, formOf())).toMatch(/of the API server:\s9 requests, 41203 bytes\./);
+  expect(await rendered(answer, formOf())).not.toContain('of the API server');
+});
+
 test('a document is made of facts alone', async () => {
   const { structured, ...rest } = await triageOf('lost-gpu');
   const alone = { ...rest, lines: [], structured: JSON.parse(JSON.stringify(structured)) };

@@ -264,3 +264,12 @@ describe('where no driver is loaded', () => {
     expect(await adviceOf(bare, stuck('driver', 'CrashLoopBackOff'))).toContain('power-cycle it');
   });
 });
+
+test('what the view of a node took of the API server stands in its triage, in facts and lines', async () => {
+  const alone = await answered(triageGpuNode, {}, instrumentsOf('dgx-h100'));
+  const asked = { requests: 7, bytes: 1 };
+  const joined = alone.joined(aView({ asked }));
+  expect(TriageFacts.parse(joined.structured).cluster.asked).toEqual(asked);
+  expect(joined.text).toContain('cluster: read by 7 requests, 1 byte\n');
+  expect(alone.joined(aView()).text).not.toContain('read by');
+});

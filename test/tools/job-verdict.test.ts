@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { TargetJob } from '../../src/contract/cluster-view.ts';
+import type { ClusterEvent } from '../../src/contract/cluster-view.ts';
 import type { Finding } from '../../src/contract/finding.ts';
 import { present } from '../../src/contract/reading.ts';
+import type { TargetJob } from '../../src/contract/target-job.ts';
 import type { ContainerFault } from '../../src/findings/support/container-faults.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
 import { jobPage } from '../../src/report/job-page.ts';
@@ -43,6 +44,92 @@ test('what a platform plans for a node explains pods that are gone, and none tha
   expect(judgeJob(RUNNING, [node])).toMatchObject({ fault: 'unknown', action: 'none' });
   const gone = { ...RUNNING, pods: [], gone: present([{ pod: 'train-0', node: 'node-a' }]) };
   expect(judgeJob(gone, [node]).first?.node).toBe('node-a');
+  // What its controller knows without a cause does not stand before that; its own deadline does.
+  const end = { owner: 'Job/train', message: '' };
+  const ended = (reason: string) => ({ ...gone, ends: [{ ...end, reason }] });
+  expect(judgeJob(ended('BackoffLimitExceeded'), [node]).first?.node).toBe('node-a');
+  expect(judgeJob(ended('DeadlineExceeded'), [node]).fault).toBe('configuration');
+});
+
+describe('a job whose pods are all gone', () => {
+  const EVICTED: ClusterEvent = {
+    ...{ type: 'Warning', reason: 'Evicted', message: 'The node was low on resource: memory.' },
+    ...{ count: 1, firstAt: '2026-03-01T11:00:00Z', from: 'kubelet' },
+  };
+  const gone = (more: Partial<TargetJob>): TargetJob => ({
+    ...{ name: 'JobSet/train', namespace: 'team-a', pods: [] },
+    gone: present([
+      { pod: 'train-0', node: 'node-a' },
+      { pod: 'train-1', node: 'node-b' },
+    ]),
+    ...more,
+  });
+  const judged = async (more: Partial<TargetJob>) =>
+    judgeJob(gone(more), [{ node: 'node-a', gpus: [], triage: await triageOf() }]);
+  const end = (reason: string, message = '') => ({ owner: 'JobSet/train', reason, message });
+
+  test('is told by what the cluster did to one of them, and else by nobody', async () => {
+    const pods = present([
+      { pod: 'train-0', node: 'node-a', events: [{ ...EVICTED, reason: 'BackOff' }] },
+      { pod: 'train-1', node: 'node-b', events: [EVICTED] },
+    ]);
+    expect(await judged({ gone: pods, ends: [end('FailedJobs')] })).toMatchObject({
+      ...{ state: 'gone', fault: 'host', action: 'restart_app' },
+      first: { node: 'node-b', pod: 'train-1', time: EVICTED.firstAt },
+      why: [
+        'pod train-1: the cluster ended the pod: Evicted, The node was low on resource: memory.',
+        'JobSet/train failed: FailedJobs',
+      ],
+    });
+    expect(await judged({})).toMatchObject({
+      fault: 'unknown',
+      why: [expect.stringContaining('not known any more')],
+    });
+  });
+
+  test.each([
+    [end('DeadlineExceeded', 'Job was active longer than specified deadline'), 'configuration'],
+    [
+      end('PyTorchJobFailed', 'train failed: active longer than specified deadline'),
+      'configuration',
+    ],
+    [end('BackoffLimitExceeded', 'Job has reached the specified backoff limit'), 'unknown'],
+  ])('by its controller, %j, is a fault of %s', async (said, fault) => {
+    const answer = await judged({ ends: [{ ...said, restarts: 3, failed: 2 }] });
+    expect(answer).toMatchObject({ fault, pods: { gone: 2 } });
+    expect(answer.why).toEqual([
+      `JobSet/train failed: ${said.reason}, ${said.message}, started anew 3 times, 2 failed`,
+    ]);
+    expect(answer.takeOut).toBeUndefined();
+  });
+
+  test('by the exit code for which its own policy failed it', async () => {
+    const message =
+      'Container main for pod team-a/train-1 failed with exit code 42 matching FailJob rule at index 0';
+    const ends = [end('FailedJobs'), { ...end('PodFailurePolicy', message), owner: 'Job/train-w' }];
+    expect(await judged({ ends })).toMatchObject({
+      ...{ fault: 'application', confidence: 'low' },
+      first: { node: 'node-b', pod: 'train-1', what: 'the program ended itself with exit code 42' },
+    });
+  });
+});
+
+test('a pod that was stopped because its job ran over its deadline is explained by that', async () => {
+  const stopped = {
+    ...aPod({ node: 'node-a', name: 'train-0', uid: 'uid-train-0', phase: 'Failed' }),
+    containers: [
+      aContainer({ state: 'terminated', ended: { reason: 'Error', message: '', exitCode: 143 } }),
+    ],
+  };
+  const end = { owner: 'Job/train', reason: 'DeadlineExceeded', message: 'too long' };
+  const job = { ...RUNNING, pods: [{ pod: stopped }], ends: [end] };
+  const node = { node: 'node-a', gpus: [], triage: await triageOf() };
+  expect(judgeJob(job, [node])).toMatchObject({
+    ...{ fault: 'configuration', first: { pod: 'train-0' } },
+    why: ['Job/train failed: DeadlineExceeded, too long', expect.any(String)],
+  });
+  const { ends: _, ...without } = job;
+  expect(judgeJob(without, [node])).toMatchObject({ fault: 'unknown' });
 });
 
 test('a job whose pods have all ended well has nothing to be done, and one that runs has', async () => {

@@ -20,7 +20,7 @@ import { type Clue, nodeClue } from '../clue.ts';
 import { rule } from '../rule.ts';
 import { idleEvidence, idleFor } from '../support/idle-words.ts';
 import { labelClues } from '../support/operator-labels.ts';
-import { STACK_WORDS } from '../support/stack-causes.ts';
+import { logEvidence, STACK_WORDS } from '../support/stack-causes.ts';
 import { imageWords, refusalWords } from '../support/start-words.ts';
 
 /**
@@ -76,7 +76,7 @@ function stuckPart(pods: ClusterPods | undefined): readonly Clue[] {
       evidence: [
         evidenceOf(first),
         ...(idle ? idleEvidence(pod, idle) : []),
-        ...logEvidence(first),
+        ...logEvidence(first.pod),
         ...waitEvidence(pod, others),
       ],
       counterEvidence: [
@@ -201,23 +201,6 @@ const commandFor = (pod: StackPod, container: ClusterContainer | undefined): str
   container && hasRun(container)
     ? shell`kubectl logs -n ${pod.namespace} ${pod.name} -c ${container.name}`
     : shell`kubectl describe pod -n ${pod.namespace} ${pod.name}`;
-
-function logEvidence({ pod }: StuckPart): Evidence[] {
-  const log = known(pod.log);
-  if (!log || log.text === '') return [];
-  const run = log.previous ? ' of the run before' : '';
-  const named = log.cause === undefined ? 'its log ends' : 'its log says';
-  return [
-    {
-      what: `${named}: "${plainText(log.text, 200)}"`,
-      source: `log of container ${plainText(log.container, 64)}${run}, ${log.lines} lines`,
-      ...optional({ time: log.at }),
-      command:
-        shell`kubectl logs -n ${pod.namespace} ${pod.name} -c ${log.container}` +
-        (log.previous ? ' --previous' : ''),
-    },
-  ];
-}
 
 /** What init containers do that wait for no other part. */
 const HOLDS: Readonly<Record<string, string>> = {

@@ -1,9 +1,11 @@
 import type { ClusterNode, StackPod } from '../../contract/cluster-view.ts';
 import type { Evidence } from '../../contract/finding.ts';
 import { shell } from '../../contract/printed-command.ts';
+import { known } from '../../contract/reading.ts';
 import { hasRun } from '../../contract/stuck-stack.ts';
 import { plainText } from '../../contract/untrusted.ts';
 import { type Clue, nodeClue } from '../clue.ts';
+import { logEvidence, STACK_WORDS } from './stack-causes.ts';
 
 /** The pods of NVIDIA's software on a node; undefined where not all pods could be listed. */
 type Stack = readonly StackPod[] | undefined;
@@ -25,12 +27,15 @@ function migState(node: ClusterNode, stack: Stack): readonly Clue[] {
   const wouldChange = 'A MIG manager that is gone leaves a stale label behind.';
   const paused = pausedEvidence(node, MIG_CHANGE);
   if (state === 'failed') {
+    const manager = stack?.find(({ part }) => part === 'MIG manager');
+    const cause = manager?.log && known(manager.log)?.cause;
+    const words = cause && STACK_WORDS[cause];
     return [
       stateClue(node, MIG_STATE, {
         ...{ rule: 'mig-configuration', hasFailed: true, wouldChange },
-        told: [...paused, ...podOf(stack, 'MIG manager')],
-        title: `MIG could not be set to ${wanted}`,
-        advice: `Read the log of the MIG manager on this node: mostly a process still holds a GPU, or the profile does not fit its product.${paused.length > 0 ? ' What it has paused stays so until a configuration is applied.' : ''}`,
+        told: [...(manager ? logEvidence(manager) : []), ...paused, ...podOf(stack, 'MIG manager')],
+        title: `MIG could not be set to ${wanted}${words ? `: ${words.is}` : ''}`,
+        advice: `${words?.advice ?? 'Read the log of the MIG manager on this node: mostly a process still holds a GPU, or the profile does not fit its product.'}${paused.length > 0 ? ' What it has paused stays so until a configuration is applied.' : ''}`,
       }),
     ];
   }

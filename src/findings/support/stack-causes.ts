@@ -1,4 +1,10 @@
+import type { StackPod } from '../../contract/cluster-view.ts';
+import type { Evidence } from '../../contract/finding.ts';
+import { optional } from '../../contract/optional.ts';
+import { shell } from '../../contract/printed-command.ts';
+import { known } from '../../contract/reading.ts';
 import type { STACK_CAUSES } from '../../contract/stack-log.ts';
+import { plainText } from '../../contract/untrusted.ts';
 
 interface Words {
   /** Behind the colon of a title. */
@@ -53,6 +59,21 @@ export const STACK_WORDS: Readonly<Record<(typeof STACK_CAUSES)[number], Words>>
     is: 'the host has a driver of its own',
     advice:
       'Leave one of both: set driver.enabled=false in the ClusterPolicy, or remove the driver of the host.',
+  },
+  'mig-in-use': {
+    is: 'a process still holds a GPU that is to be changed',
+    advice:
+      'End what holds GPUs on this node, also DCGM, its exporter and services of the host (get_gpu_processes names them), then set the label nvidia.com/mig.config anew.',
+  },
+  'mig-profile': {
+    is: 'no configuration of that name is in its file',
+    advice:
+      'Compare the label nvidia.com/mig.config with the names in the ConfigMap of the MIG manager (migManager.config of the ClusterPolicy).',
+  },
+  'mig-reset': {
+    is: 'the GPUs could not be reset',
+    advice:
+      'Where a guest may not reset its GPUs, or a reset fails, MIG mode changes with a restart of the machine: of the virtual one from its host.',
   },
   'no-driver': {
     is: 'it finds no NVIDIA driver in its container',
@@ -125,3 +146,21 @@ export const STACK_WORDS: Readonly<Record<(typeof STACK_CAUSES)[number], Words>>
       'Find that program (ss -ltnp): a second exporter, or a daemon that also runs on the host, as nvidia-imex.',
   },
 };
+
+/** What the log of a pod of NVIDIA's software says, where it was read. */
+export function logEvidence(pod: StackPod): Evidence[] {
+  const log = known(pod.log);
+  if (!log || log.text === '') return [];
+  const run = log.previous ? ' of the run before' : '';
+  const named = log.cause === undefined ? 'its log ends' : 'its log says';
+  return [
+    {
+      what: `${named}: "${plainText(log.text, 200)}"`,
+      source: `log of container ${plainText(log.container, 64)}${run}, ${log.lines} lines`,
+      ...optional({ time: log.at }),
+      command:
+        shell`kubectl logs -n ${pod.namespace} ${pod.name} -c ${log.container}` +
+        (log.previous ? ' --previous' : ''),
+    },
+  ];
+}

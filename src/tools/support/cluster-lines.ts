@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import { gapLine, type Written } from '../../contract/answer.ts';
 import type { ClusterPart, EventRow, Manager } from './cluster-rows.ts';
+import { plural } from './wording.ts';
 
 type NodePart = NonNullable<ClusterPart['node']>;
 type PodPart = NonNullable<ClusterPart['pods']>[number];
@@ -32,6 +33,11 @@ export function clusterLines(part: ShownCluster): Written[] {
         `  a session of ${user === undefined ? 'another user' : `"${user}"`} is on this node too, since ${since} (pod ${namespace}/${pod})`,
     ),
     ...events.map(eventText),
+    ...(part.asked === undefined
+      ? []
+      : [
+          `cluster: read by ${plural(part.asked.requests, 'request')}, ${plural(part.asked.bytes, 'byte')}`,
+        ]),
     ...Object.entries(part.unavailable ?? {}).map(([reason, names]) =>
       reason === 'not_read'
         ? 'cluster: not asked'

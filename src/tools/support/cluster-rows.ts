@@ -103,6 +103,8 @@ export const ClusterPart = z
     /** GPU resources that pods which have not ended ask for. */
     requested: Quantities.optional(),
     events: z.array(EventRow).optional(),
+    /** What it took of the API server, with requests that were tried again. */
+    asked: z.strictObject({ requests: z.int(), bytes: z.int() }).optional(),
     unavailable: z.partialRecord(z.enum(MISSING_REASONS), z.array(z.string())).optional(),
   })
   .meta({ listedKeys: ['node', 'pods', 'events', 'unavailable'] });
@@ -150,6 +152,7 @@ export function clusterPart(view: ClusterView, bounds: Bounds): ClusterPart {
     ...(node.ok && { node: nodeOfCluster(node.value, bounds.full) }),
     ...(pods.ok && podsOf(pods.value, bounds.podsMax)),
     ...(nodeEvents.ok && { events: eventRows(nodeEvents.value, bounds.eventsMax) }),
+    ...(view.asked && { asked: { ...view.asked } }),
     ...(Object.keys(unavailable).length > 0 && { unavailable }),
   };
 }

@@ -156,7 +156,7 @@ const SIGNALS: Readonly<Record<number, Omit<Meaning, 'text'> & { readonly name: 
 };
 
 /** What an exit code or signal says of whose fault it is, without anything else known. */
-export function exitMeaning(end: ContainerEnd): Meaning {
+export function exitMeaning(end: Pick<ContainerEnd, 'exitCode' | 'signal'>): Meaning {
   const { exitCode } = end;
   const number = signalOf(end);
   const known = number === undefined ? undefined : SIGNALS[number];

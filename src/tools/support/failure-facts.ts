@@ -54,5 +54,8 @@ export type Judge = (facts: FailureFacts) => Judgement | undefined;
 export const OF_THE_MACHINE: readonly Blame[] = ['hardware', 'driver', 'fabric', 'host'];
 
 /** The signal that ended it: 128 + n is how a shell tells signal n. */
-export const signalOf = ({ exitCode, signal }: ContainerEnd): number | undefined =>
+export const signalOf = ({
+  exitCode,
+  signal,
+}: Pick<ContainerEnd, 'exitCode' | 'signal'>): number | undefined =>
   signal ?? (exitCode > 128 && exitCode < 160 ? exitCode - 128 : undefined);

@@ -95,11 +95,24 @@ export function incidentLines(
     ...(incident.hits === undefined ? [] : [`${label('hits')}${hitsText(incident.hits)}`]),
     `${label('by')}${incident.actionSource}; blame ${incident.blame}, confidence ${incident.confidence}`,
     `${label('why')}${incident.why}`,
-    `${label('when')}${whenRecorded(recordTimes([incident.firstTime, incident.lastTime]), nowMs) ?? `line ${incident.firstLine}, time unknown`}; ${count === 1 ? '1 line' : `${count} lines`}`,
+    `${label('when')}${whenRecorded(recordTimes([incident.firstTime, incident.lastTime]), nowMs) ?? `line ${incident.firstLine}, time unknown`}; ${count === 1 ? '1 line' : `${count} lines`}${rateText(incident)}`,
     ...against.map((text, index) => `${label(index === 0 ? 'against' : '')}${text}`),
     ...(incident.sinceThen === null ? [] : [`${label('since')}${incident.sinceThen}`]),
   ];
 }
+
+/** Of a storm how fast it came: what fills a log and a disk is another thing than what comes back by the day. */
+function rateText({ count, firstTime, lastTime }: Incident): string {
+  const seconds = (Date.parse(lastTime ?? '') - Date.parse(firstTime ?? '')) / 1_000;
+  const perMinute = (count * 60) / seconds;
+  if (count < STORM_LINES_MIN || !(perMinute >= STORM_PER_MINUTE_MIN)) return '';
+  return perMinute < 120 || !Number.isFinite(perMinute)
+    ? `, ${Number.isFinite(perMinute) ? `${Math.round(perMinute)} a minute` : 'all at once'}`
+    : `, ${Math.round(perMinute / 60)} a second`;
+}
+
+const STORM_LINES_MIN = 100;
+const STORM_PER_MINUTE_MIN = 10;
 
 /** One event on one line, its text last. */
 export const eventLine = (event: KernelEvent): string =>

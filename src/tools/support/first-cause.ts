@@ -1,5 +1,6 @@
-import type { ClusterPod, TargetJob } from '../../contract/cluster-view.ts';
+import type { ClusterPod } from '../../contract/cluster-view.ts';
 import type { JobLogEntry } from '../../contract/job-log.ts';
+import type { TargetJob } from '../../contract/target-job.ts';
 import { causeIn } from './failure-log.ts';
 import { failedPods } from './job-state.ts';
 

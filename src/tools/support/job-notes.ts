@@ -1,4 +1,4 @@
-import type { TargetJob } from '../../contract/cluster-view.ts';
+import type { TargetJob } from '../../contract/target-job.ts';
 import { type JobNode, nodesOf } from './job-state.ts';
 import type { JobPace } from './stragglers.ts';
 import { plural } from './wording.ts';
@@ -8,7 +8,23 @@ export const jobNotes = (
   job: TargetJob,
   nodes: readonly JobNode[],
   { pace, why }: { readonly pace: JobPace | undefined; readonly why: readonly string[] },
-): string[] => [...notesOf(job, nodes), ...paceNotes(nodes, pace, why)];
+): string[] => [
+  ...notesOf(job, nodes),
+  ...endsWords(job).filter(words => !why.includes(words)),
+  ...paceNotes(nodes, pace, why),
+];
+
+/** What its controllers say of its end, a sentence each. */
+export const endsWords = ({ ends = [] }: Pick<TargetJob, 'ends'>): string[] =>
+  ends.slice(0, ENDS_MAX).map(({ owner, reason, message, at, restarts, failed }) => {
+    const counts = [
+      ...(restarts ? [`started anew ${plural(restarts, 'time')}`] : []),
+      ...(failed ? [`${failed} failed`] : []),
+    ];
+    return `${owner} failed${at === undefined ? '' : ` at ${at}`}: ${[reason, message, ...counts].filter(Boolean).join(', ')}`;
+  });
+
+const ENDS_MAX = 3;
 
 const WAITS_MAX = 2;
 

@@ -1,7 +1,8 @@
 import * as z from 'zod';
-import type { ClusterPod, ContainerEnd, TargetJob } from '../../contract/cluster-view.ts';
+import type { ClusterPod, ContainerEnd } from '../../contract/cluster-view.ts';
 import { failedEnd, worstContainer } from '../../contract/failed-run.ts';
 import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
+import type { TargetJob } from '../../contract/target-job.ts';
 import {
   CONTAINER_FINDING,
   type ContainerFault,

@@ -1,6 +1,7 @@
-import type { ClusterPod, TargetJob } from '../../contract/cluster-view.ts';
+import type { ClusterPod } from '../../contract/cluster-view.ts';
 import { JOB_CLOCKS_MS_MAX } from '../../contract/limits.ts';
 import { optional } from '../../contract/optional.ts';
+import type { TargetJob } from '../../contract/target-job.ts';
 import { numberOf } from '../../findings/support/incident-evidence.ts';
 import type { FailureAnswer } from './failure-answer.ts';
 import { takenByCluster } from './failure-by-cluster.ts';
@@ -27,7 +28,7 @@ import {
   withRequests,
 } from './job-state.ts';
 import { awaitedRanks } from './rank-places.ts';
-import { byNodes } from './running-job.ts';
+import { byDeadline, byNodes } from './running-job.ts';
 
 /** Which pod of a node is to be explained: where it began by the logs, else the first that ended. */
 export function podToExplain(job: TargetJob, node: string): ClusterPod | undefined {
@@ -142,6 +143,12 @@ function ofFailure(of: JobNode, failure: FailureAnswer): JobRoot {
 
 /** No machine is at fault: where it began by the logs, else the first pod that ended. */
 function byPods(job: TargetJob, nodes: readonly JobNode[], rows: readonly JobRow[]): JobRoot {
+  const root = ofFirstPod(job, nodes, rows);
+  const over = root.fault === 'unknown' ? byDeadline(job) : undefined;
+  return over ? { ...root, ...over, why: [...over.why, ...root.why] } : root;
+}
+
+function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly JobRow[]): JobRoot {
   const [began] = loggedCauses(job);
   const [firstEnd] = failedPods(job);
   const pod = began?.pod ?? firstEnd?.pod;

@@ -38,15 +38,29 @@ interface Adapters {
   readonly ofName: ReadonlyMap<string, readonly NodeNic[]>;
   /** What the busiest of them has carried. */
   readonly mostBytes: number;
+  /** The adapters that most of its nodes have, and those nodes. */
+  readonly usualMake: Make | undefined;
   /** How many errors of each grew, the fewest first. */
   readonly errors: Readonly<Record<ErrorSign, readonly number[]>>;
 }
 
+interface Make {
+  readonly names: readonly string[];
+  readonly nodes: readonly string[];
+}
+
 function adaptersOf(looks: readonly LookedAt[]): Adapters {
   const all = looks.flatMap(({ node, pace }) => pace.nics.map(nic => ({ ...nic, node })));
+  const ofNode = Map.groupBy(all, ({ node }) => node);
+  const makes = Map.groupBy(ofNode.keys(), node =>
+    (ofNode.get(node) ?? []).map(nameOf).toSorted().join(),
+  );
+  const [most] = [...makes.values()].toSorted((a, b) => b.length - a.length);
+  const [one = ''] = most ?? [];
   return {
     all,
-    ofNode: Map.groupBy(all, ({ node }) => node),
+    ofNode,
+    usualMake: most && { names: (ofNode.get(one) ?? []).map(nameOf), nodes: most },
     ofName: Map.groupBy(all, nameOf),
     mostBytes: all.reduce((most, { totalBytes = 0 }) => Math.max(most, totalBytes), 0),
     errors: { link: errorsOf(all, 'link'), path: errorsOf(all, 'path') },
@@ -150,7 +164,10 @@ export function nicRemarks(looks: readonly LookedAt[]): readonly string[] {
       : 'and no node uses it';
     return [`${nameOf(nic)} on ${nic.node} is ${nic.state}, ${why}`];
   });
-  return [...down, ...looks.flatMap(({ node }) => missingNics(node, job))];
+  return [
+    ...down,
+    ...looks.flatMap(({ node }) => [...missingNics(node, job), ...halvedNics(node, job)]),
+  ];
 }
 
 /** Adapters that nearly all nodes alike have and use, but not this one: there they may have fallen off the bus. */
@@ -175,6 +192,29 @@ function missingNics(node: string, job: Adapters): readonly string[] {
     return `${names.join(', ')}${more} ${are} not there on ${node}, and ACTIVE on ${others}`;
   });
 }
+
+/**
+ * Half or fewer of the adapters that nearly all others have, and none beside: another make, or what hangs on one
+ * switch of its bus is gone. Nothing here tells which.
+ */
+function halvedNics(node: string, job: Adapters): readonly string[] {
+  const { names, nodes } = job.usualMake ?? { names: [], nodes: [] };
+  const own = nicsOn(node, job).map(nameOf);
+  const isUsual = nodes.length >= USUAL_NODES_MIN;
+  const areMost = nodes.length >= (job.ofNode.size - 1) * THRESHOLDS.missingNicShare.value;
+  const isPart = own.length < names.length && own.every(name => names.includes(name));
+  const [like = ''] = nodes;
+  if (own.length === 0 || !isUsual || !areMost || !isPart || areAlike(node, like, job)) return [];
+  const lacks = names.filter(name => !own.includes(name));
+  const there = lacks.flatMap(name => job.ofName.get(name) ?? []);
+  if (!wasUsed(there, job)) return [];
+  return [
+    `${node} has ${own.length} of the ${names.length} adapters that ${nodes.length} others have: it is of another make, or the rest are gone from its bus`,
+  ];
+}
+
+/** Fewer say nothing of what is usual. */
+const USUAL_NODES_MIN = 3;
 
 const NAMES_MAX = 4;
 

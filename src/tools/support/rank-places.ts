@@ -1,5 +1,6 @@
-import type { ClusterPod, TargetJob } from '../../contract/cluster-view.ts';
+import type { ClusterPod } from '../../contract/cluster-view.ts';
 import type { JobLog, RankDevice } from '../../contract/job-log.ts';
+import type { TargetJob } from '../../contract/target-job.ts';
 import type { Incident } from '../../xid/events.ts';
 
 const RANKS_MAX = 4;

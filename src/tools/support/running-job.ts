@@ -1,7 +1,10 @@
-import type { TargetJob } from '../../contract/cluster-view.ts';
 import { type Finding, gpusOf, SEVERITIES } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
+import type { TargetJob } from '../../contract/target-job.ts';
+import { exitMeaning, takenByCluster } from './failure-by-cluster.ts';
+import { timeOf } from './first-cause.ts';
 import type { JobAnswer } from './job-answer.ts';
+import { endsWords } from './job-notes.ts';
 import { PLATFORM_FINDING } from './job-platform.ts';
 import { type JobRoot, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
 import { type containersOf, focusOf, type JobNode, type JobRow } from './job-state.ts';
@@ -40,6 +43,8 @@ export function byNodes(job: TargetJob, { nodes, rows, pace, containers }: Nodes
       against: beside.map(each => `also ${each.node}: ${each.finding.title}`),
     };
   }
+  const ended = isCritical ? undefined : ofGonePods(job);
+  if (ended && (ended.fault !== 'unknown' || !worst)) return ended;
   if (!worst) return withoutFault(job, { nodes, rows, pace });
   const { node, finding } = worst;
   const { blame, confidence, action, advice, title, counterEvidence, evidence } = finding;
@@ -61,6 +66,79 @@ export function byNodes(job: TargetJob, { nodes, rows, pace, containers }: Nodes
     ],
   };
 }
+
+/** All its pods are gone: what events still say of their ends, else what its controllers do. */
+function ofGonePods(job: TargetJob): JobRoot | undefined {
+  if (job.pods.length > 0) return undefined;
+  const gone = job.gone.ok ? job.gone.value : [];
+  const [taken] = gone
+    .flatMap(({ pod, node, events = [] }) =>
+      events.flatMap(event => {
+        const verdict = takenByCluster(event);
+        return verdict ? [{ pod, node, event, verdict }] : [];
+      }),
+    )
+    .toSorted((a, b) => timeOf(a.event.firstAt) - timeOf(b.event.firstAt));
+  const [end] = job.ends ?? [];
+  if (taken) {
+    const { pod, node = 'no node', event, verdict } = taken;
+    const [what = 'the cluster ended the pod'] = verdict.why;
+    return {
+      ...{ ...verdict, pod, why: [`pod ${pod}: ${what}`, ...endsWords(job)] },
+      against: [NO_LOGS],
+      first: { node, pod, what, ...optional({ time: event.firstAt }) },
+    };
+  }
+  if (!end) return undefined;
+  return byDeadline(job) ?? byPodFailurePolicy(job) ?? { ...NOTHING_FOUND, ...ofEnds(job) };
+}
+
+const NO_LOGS = 'its pods are gone, and what they logged with them';
+
+const ofEnds = (job: TargetJob) => ({
+  why: endsWords(job),
+  against: job.pods.length === 0 ? [NO_LOGS] : [],
+});
+
+/** Its own deadline ended it, which deletes its pods or stops them by signals. */
+export function byDeadline(job: TargetJob): JobRoot | undefined {
+  const isOver = (job.ends ?? []).some(
+    ({ reason, message }) => reason === 'DeadlineExceeded' || DEADLINE.test(message),
+  );
+  if (!isOver) return undefined;
+  return {
+    ...({ fault: 'configuration', confidence: 'medium', action: 'fix_configuration' } as const),
+    advice:
+      'It ran longer than activeDeadlineSeconds lets it: raise that, or find out what it waited for.',
+    ...ofEnds(job),
+  };
+}
+
+/** How Kubeflow's training operator says it: pkg/controller.v1/common/job.go. */
+const DEADLINE = /active longer than specified deadline/;
+
+/** The container and the exit code for which its own policy failed it. */
+function byPodFailurePolicy(job: TargetJob): JobRoot | undefined {
+  const [said] = (job.ends ?? []).flatMap(({ message, at }) => {
+    const [, pod, exitCode] = BY_EXIT_CODE.exec(message) ?? [];
+    return pod === undefined ? [] : [{ pod, exitCode: Number(exitCode), at }];
+  });
+  if (!said) return undefined;
+  const { pod, exitCode, at } = said;
+  const { fault, text, advice } = exitMeaning({ exitCode });
+  const gone = job.gone.ok ? job.gone.value : [];
+  const node = gone.find(each => each.pod === pod)?.node ?? 'no node';
+  return {
+    ...({ fault, confidence: 'low', advice, pod } as const),
+    action: fault === 'application' ? 'restart_app' : 'watch',
+    ...ofEnds(job),
+    first: { node, pod, what: text, ...optional({ time: at }) },
+  };
+}
+
+/** Kubernetes, pkg/controller/job/pod_failure_policy.go. */
+const BY_EXIT_CODE =
+  /^Container \S{1,63} for pod \S{1,63}\/(\S{1,253}) failed with exit code (\d{1,3}) matching /;
 
 /** No pod failed and no finding stands: what was not looked at is said beside it. */
 function withoutFault(
