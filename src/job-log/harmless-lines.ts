@@ -54,6 +54,8 @@ const HARMLESS = new RegExp(
     /\bno version information available \(required by\b/,
     // What mixed precision answers a step with.
     /\boverflow\b.{0,120}\b(?:reducing|setting|decreasing|lowering) (?:the )?(?:loss[_ ]scale|scale|to)\b/,
+    // What torchrun heads its report with.
+    /^\S{1,200} FAILED\s*$/,
     /\bis not a failure\b|^mkdir: .{1,200}: file exists\b|^rm: cannot remove\b/,
     // A call of NCCL that only passes a status on; a service that is there again.
     /\bNCCL WARN \S{1,120}:\d{1,6} -> \d{1,3}\b|\bresuming normal operation\b|\berrors? (?:has been |was )?resolved\b/,
@@ -129,6 +131,8 @@ export function tellsOfNone(
 ): boolean {
   if (CAN_BE_ANNOUNCED.test(id)) return ANNOUNCES.test(text) && !HAPPENED.test(text);
   if (OF_TOOL_ITSELF.test(text)) return true;
+  // The driver checks itself, and no program.
+  if (id === 'assertion' && /\bNVRM: /.test(text)) return true;
   if ((layer === 'fabric' || id === 'host-memory') && GIVEN_BACK.test(text)) return true;
   if (layer === 'hardware' && SPEAKS_OF.test(text)) return true;
   if (id === 'wrong-results') return /\bfaulty\b/i.test(text) && !FAULTY.test(text);
@@ -152,8 +156,13 @@ const INSTEAD =
   /\b(?:setting|using|defaulting|reverting|switching)\b.{0,40}\b(?:to|instead|default\w*)\b/i;
 /** Nothing is taken in place of memory that there is not. */
 const OF_MEMORY = /\bout of (?:[\w-]+ ){0,2}memory\b|\boom\b|\bcannot allocate\b/i;
+/** It makes anew what it could not read. */
+const ANEW =
+  /\b(?:from scratch|start(?:s|ing|ed)? (?:fresh|anew|over)|recomputing|rebuilding|regenerating)\b/i;
 const isReplaced = (text: string, [next = '']: readonly string[]): boolean =>
-  INSTEAD.test(next) && !FATAL.test(text) && !OF_MEMORY.test(text) && sharesWord(text, next);
+  !FATAL.test(text) &&
+  !OF_MEMORY.test(text) &&
+  (ANEW.test(next) || (INSTEAD.test(next) && sharesWord(text, next)));
 
 /** What ends a program is not tried again by what stands below. */
 const FATAL = /^\W{0,4}fatal\b/i;
@@ -234,6 +243,7 @@ const ENDS_IT = /: error while loading shared libraries: |\| UNAVAILABLE: /;
  */
 export function weaknessOf(id: string, text: string): 'tool' | 'passes' | undefined {
   if (ENDS_IT.test(text)) return undefined;
+  if (/\bthrown while requesting\b/.test(text)) return 'passes';
   if ((OF_TOOLS.test(id) && TOOL.test(text)) || OF_OTHERS.test(text)) return 'tool';
   return OFTEN_PASSES.test(id) ? 'passes' : undefined;
 }

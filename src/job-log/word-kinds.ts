@@ -183,7 +183,7 @@ export const KINDS: readonly Kind[] = [
     /\b(?:InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|NoSuchBucket|RequestTimeTooSkewed|AuthFailure|InvalidClientTokenId)\b/,
     /\b(?:cluster|node|pool)s?\b.{0,40}\benough (?:\w+ )?(?:resources|gpus|cpus)\b/,
     /\b(?:could not|cannot|couldn't|no) (?:find|matching|satisf\w+)\b.{0,40}\b(?:environment|distribution|version|module|channel|requirement)\b/,
-    /\bcannot find module\b/,
+    /\bcannot find module\b|\bcan't locate \S{1,200} in @INC\b/,
     /\bibv_(?:create|reg|alloc|open|query|get)\w*\b.{0,40}\bfail/,
     /\bNET\/\w+ .{0,60}\b(?:open(?:ing)?|creat\w+|initiali[sz]\w+)\b.{0,60}\b(?:fail\w*|error)\b/,
     /\bNET\/\w+ couldn't open\b/,
