@@ -119,8 +119,12 @@ const SPEAKS_OF = new RegExp(
 const GIVEN_BACK =
   /\bde-?register(?:ing)?\b.{0,120}\bfailed\b|\bfailed to (?:de-?register|unregister|unmap)\b/i;
 
-/** busybox asks for the name of its own server first; slurmstepd has lost a task that has ended. */
-const OF_TOOL_ITSELF = /\bcan't resolve '\(null\)'|\bwrite to unblock task \d/;
+/**
+ * busybox asks for the name of its own server first; slurmstepd has lost a task that has ended; MVAPICH says what
+ * errno was, whatever failed (`: No such file or directory (2)`).
+ */
+const OF_TOOL_ITSELF =
+  /\bcan't resolve '\(null\)'|\bwrite to unblock task \d|^\s{0,8}: [A-Z][\w ]{3,60} \(\d{1,3}\)\s*$/;
 
 /** Whether a line whose words mean a failure tells of none; `below` are the lines after it. */
 export function tellsOfNone(

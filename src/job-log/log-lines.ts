@@ -161,7 +161,8 @@ function ncclIn(text: string) {
 /** The same where what stands before it was cut off. */
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
 /** What docker compose, an exception group and a table put before a line, and fairseq before its level; no row of a table of nvidia-smi. */
-const PIPE = /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)|^\| (?=(?:INFO|WARNING|ERROR)\b)/;
+const PIPE =
+  /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)|^\| (?=(?:INFO|WARNING|ERROR)\b|[\w /-]{2,40}\| Fail\b)/;
 /** A value of an error file that spans lines: `    "message": "ValueError: …",`; SageMaker's toolkit. */
 const MEMBER =
   /^(?:\s{0,40}"(?:message|msg|error|err|exception|reason|detail)"\s?: ?|ErrorMessage )"(?=\S)/;
@@ -286,6 +287,9 @@ const LIBFABRIC = /^libfabric:\d{1,10}:[^<]{1,160}<(warn|trace|info|debug)> /;
 const UCX =
   /^\[\d{1,12}\.\d{1,9}\] \[[^\]]{1,300}\] {1,20}\S{1,80}:\d{1,6} {1,4}UC[XCTPSM] {1,4}(ERROR|FATAL|WARN)\b/;
 
+/** A row of `dcgmi diag`, whatever it warns of behind it. */
+const DIAGNOSED = /^[\w /-]{2,40}\| Fail\b/;
+
 /** The warnings module of Python, however long the path is. */
 const PYTHON_WARNING = /^\S{1,400}:\d{1,6}: \w*Warning: /;
 
@@ -303,6 +307,7 @@ function levelOf(text: string): Line['level'] {
   // PyTorch only warns of it, and the process has no CUDA from there on.
   if (text.includes(' CUDA initialization: ')) return 'error';
   if (STORE_FAILED.test(text) || text.includes(NO_LIBCUDA)) return 'error';
+  if (DIAGNOSED.test(text)) return 'error';
   if (STARTING.test(text)) return 'quiet';
   if (text.includes('Warning: ') && PYTHON_WARNING.test(text)) return 'warning';
   if (RAISED.test(text)) return 'plain';

@@ -31,12 +31,8 @@ const WRONG: ReadonlySet<string> = new Set([
   'slurm-prolog-keeps-going',
   'seismic-lightning-resume',
   'trtllm-build-abort-rank5',
-  'rapids-etl-closing-noise',
   'gpu-broker-go-agent',
-  'hpcg-mvapich-four-racks',
   'matlab-parfor-gpu-batch',
-  'chapel-stencil-ibv-segment',
-  'milc-quda-hisq-512-nodes',
   'deepep-internode-test-ibgda',
 ]);
 
