@@ -54,6 +54,7 @@ const HARMLESS = new RegExp(
     /\bno version information available \(required by\b/,
     // What mixed precision answers a step with.
     /\boverflow\b.{0,120}\b(?:reducing|setting|decreasing|lowering) (?:the )?(?:loss[_ ]scale|scale|to)\b/,
+    /\bcancell?ed before terminating\b|^GROMACS reminds you:/,
     // What torchrun heads its report with.
     /^\S{1,200} FAILED\s*$/,
     /\bis not a failure\b|^mkdir: .{1,200}: file exists\b|^rm: cannot remove\b/,
@@ -208,6 +209,7 @@ const GOES_ON = new RegExp(
     /^\W*(?:skip(?:ping|ped)|ignor(?:ing|ed)|dropp(?:ing|ed)|disabl(?:ing|ed)|fall(?:ing|s) back|leaving out)\b/,
     /\b(?:metrics|telemetry|monitoring|logging|tracing|profil\w{1,6}|stat(?:istic)?s|reporting|progress bars?) (?:are |is |will be |has been )?(?:disabled|off|unavailable)\b/,
     /\b(?:0|no|zero) (?:failed|failures?|errors?|times|skipped|dropped|timeouts?|retries)(?=\W*$|[,;.])|\bfailed 0\b/,
+    /\b(?:failed|errors|timeouts|timed out|skipped|dropped|rejected)\s?[:=]\s?\d{1,9}\b/,
     /\bcapture skipped\b|\bwill (?:keep|continue|try|use|be (?:skipped|ignored|used|created))\b/,
     /\b(?:xformers|flash[-_ ]?att\w{0,7}(?:[- ]\d)?|sage ?attention|apex|triton|tensorboard\w?|wandb|pynvml|torchvision|torchaudio|tensorrt|onnx\w{0,8}|liger\w{0,8}|transformer[ _]engine|opencv|cupy|numba|tqdm|rich)\b (?:(?:package|library|module) )?(?:is |was )?not (?:available|installed|found)\W*$/,
   ]

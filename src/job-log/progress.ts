@@ -20,7 +20,7 @@ interface Reached {
 
 const COUNTS = [
   /** `iteration      100/  500000`, `Epoch 3`, `"step": 7`, `global_step=7`. */
-  /\b(step|iter|iteration|epoch|batch|update|global_step)s?\b["']?\]?[ :=#[(]{1,12}(\d{1,9})\b/i,
+  /\b(step|iter|iteration|epoch|batch|update|global_step)s?\b(?: number)?["']?\]?[ :=#[(]{1,80}(\d{1,9})\b/i,
   /** `Processing patch           2`. */
   /\b(processing|computing|solving|rendering|simulating|generating|evaluating|encoding|decoding|analy[sz]ing|calculating) (?:[a-z]\w{1,20} ){1,2}#?[ :]{0,12}(\d{1,9})\b/i,
   /** tqdm: `31/67 [29:02<35:12`; Keras: `100/100 [====`, `100/100 ━━━`; fairseq: `100 / 5000 loss=9.1`. */
@@ -67,7 +67,7 @@ const DONE = new RegExp(
     /\b(?:training|fine-?tuning|job|run|evaluation|inference|experiment|program|workflow|benchmark|simulation)\b.{0,24}\b(?:completed?|finished|succeeded|is done|ended successfully)\b/,
     /\b(?:completed?|finished|succeeded|done|exited)\b.{0,12}\b(?:training|fine-?tuning|successfully)\b|\bsuccessfully (?:completed|finished|trained|recovered|restored)\b/,
     PASSED,
-    /\bexits successfully\b|\bis a success\b|\bout of bounds values : 0 ok\b/,
+    /\bprogram ended at\b|\bexits successfully\b|\bis a success\b|\bout of bounds values : 0 ok\b/,
     /\btrain_runtime\b|\btotal (?:wall time|img\/sec)\b|^(?:all )?(?:done|finished)\b[.!]*$|^\W*(?:[a-z]{1,20} ){0,2}passed\W*$/,
     SERVES,
   ]
@@ -81,7 +81,7 @@ const OF_SETUP =
 const BARE = /^(?:all )?(?:done|finished)\b[.!]*$/i;
 /** What DONE needs, in one look. */
 const MAY_BE_DONE =
-  /complete|success|succeed|finish|done|pass|train_runtime|total|0 ok|listening|ready|start|running on|server/i;
+  /complete|success|succeed|finish|done|ended|pass|train_runtime|total|0 ok|listening|ready|start|running on|server/i;
 const NOT_DONE =
   /\b(?:not|un\w+ly|fail\w*|error|without|before|until|when|if|once|after|will|to be)\b/i;
 
@@ -91,7 +91,7 @@ const ENDED_BADLY =
 
 /** Who started the program tells that it has ended, not that it did its work: `Job finished at Fri Nov 28`. */
 const ONLY_OVER =
-  /^(?!.*\b(?:success\w*|succeeded|correctly|normally|exit code 0)\b).{0,60}\b(?:job|run|program|workflow|script|task|step)\b.{0,24}\b(?:completed?|finished|ended|done)\b/i;
+  /^(?!.*\b(?:success\w*|succeeded|correctly|normally|exit code 0|program ended at)\b).{0,60}\b(?:job|run|program|workflow|script|task|step)\b.{0,24}\b(?:completed?|finished|ended|done)\b/i;
 
 /** Some ranks print so many steps later than others. */
 const LATE_STEPS = 8;

@@ -22,7 +22,7 @@ import {
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
 import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
-import { withoutQuoted } from './quoted.ts';
+import { withoutQuestions, withoutQuoted } from './quoted.ts';
 import { rankDevicesOf } from './rank-devices.ts';
 import { withoutSecrets } from './secrets.ts';
 import { Tracebacks } from './tracebacks.ts';
@@ -44,7 +44,7 @@ interface FetchedLog
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const { lines: written, unreadCharacters } = linesOf(text);
-  const lines = withLoggedStacks(withErrorStacks(withHelpBlocks(written)));
+  const lines = withLoggedStacks(withErrorStacks(withHelpBlocks(withoutQuestions(written))));
   const { found, ordinary, progress } = foundIn(lines);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
