@@ -45,11 +45,14 @@ const kindOf = (text: string, exception = ''): Kind | undefined => {
 
 /** Words of a program that was given what it does not take. */
 const GIVEN =
-  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust\b|\bneeds? at least \d|\b(?:have|has|needs?) to (?!be installed)|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\btoo long\b|\bcorrupt/i;
+  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust\b|\bneeds? at least \d|\b(?:have|has|needs?) to (?!be installed)|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\btoo (?:long|many|few|large|small|short)\b|\bcorrupt|\bnot positive\b|\bsingular\b|\bdiverge|\bconverge/i;
 
 /** LAMMPS, and who else writes where in its own source it gave up: `ERROR: Lost atoms (src/thermo.cpp:427)`. */
 const AT_SOURCE =
   /^(?:fatal )?error\b.{0,400}\((?:[\w.-]{1,64}\/){0,8}[\w-]{1,64}\.(?:cc?|cpp|cxx|cuh?|hpp?|[fF]\d\d):\d{1,6}\)\s*$/i;
+
+/** R: `Error in f(x) : object 'x' not found`. */
+const OF_R = /^Error in .{1,200} : /;
 
 /** A call of a library that the program uses has failed: who called it wrongly, and whether anybody did, is not told. */
 const OF_CALL =
@@ -66,7 +69,7 @@ const OF_OTHERS_HAND =
  */
 const OF_MACHINE = new RegExp(
   [
-    /\bs?xid\b|\becc\b|\b(?:dbe|sbe)s?\b|\buncorrectable\b|\bnv-?(?:link|switch)(?:es|s)?\b(?! (?:fatal|error|warning) {2,4}:)|(?<!\b[A-Z]{1,2}\d{1,3}[A-Z]?[ -])\bpci(?:e|-?express)\b|\bhbm\d?\b|\binforom\b/,
+    /\bNVRM: |\bs?xid\b|\becc\b|\b(?:dbe|sbe)s?\b|\buncorrectable\b|\bnv-?(?:link|switch)(?:es|s)?\b(?! (?:fatal|error|warning) {2,4}:)|(?<!\b[A-Z]{1,2}\d{1,3}[A-Z]?[ -])\bpci(?:e|-?express)\b|\bhbm\d?\b|\binforom\b/,
     /\brow[- ]?remap\w{0,12}|\b(?:retired|pending|blacklisted) pages?\b|\bpage retirements?\b|\b(?:hardware|thermal|power supply|firmware|gsp) (?:error|failure|fault|exception|violation|slowdown|shutdown|problem)s?\b|\boverheat\w{0,6}|\bmachine check\b/,
     /\b(?:ib|infiniband|roce|rdma|nics?|hcas?|ethernet|mlx\d_\d{1,3}|adapters?)\b.{0,40}\b(?:down|degraded|lost|gone|flap\w{0,5}|polling|unhealthy|faulty|inactive)\b|\b(?:port|link)\b.{0,40}\b(?:down(?!-)|degraded|flap\w{0,5})\b/,
     /\b(?:gpus?|sm|device|driver|node)\b.{0,40}\b(?:lost|fallen|fell|unhealthy|faulty|hung|hangs|degraded|temperature|broken|defective|reboot(?:ed)?|(?:requires?|needs?|wants?)\W{1,3}(?:an? )?(?:gpu )?reset|(?:not|no longer) (?:answer|respond)\w{0,4}|health ?check)\b/,
@@ -229,6 +232,7 @@ export function firstErrorMeaning(text: string): Meaning {
       GIVEN.test(text) ||
       CRASHED.test(text) ||
       AT_SOURCE.test(text) ||
+      OF_R.test(text) ||
       (SAYS_SOMETHING.test(text) && !OF_OTHERS_HAND.test(text))) &&
       !OF_CALL.test(text));
   const title = 'First error of the log; not a text that is known';

@@ -275,8 +275,10 @@ const isOfGpu = ({ id, role, layer }: Meaning): boolean =>
 const OFTEN_NOTED = /^(?:file-missing|permission|import|container-no-smi)$/;
 /** A module that is not there is noted by whoever can do without. */
 const NOTED =
-  /^(?:failed to (?:import|load)|(?:could not|cannot|unable to) import)\b|\boptional\b/i;
+  /^(?:failed to (?:import|load)|(?:could not|cannot|unable to) import)\b|\boptional\b|\bthrown while requesting\b/i;
 
+/** huggingface_hub asks anew, or takes what it has. */
+const OF_REQUEST = /\bthrown while requesting\b/;
 /** What a script could not load is what its program does not find. */
 const OF_LMOD = /\bmodule\(s\) are unknown\b/;
 
@@ -307,7 +309,7 @@ export function withoutWeak(
   );
   const killedLine = occurrences.findLast(({ meaning }) => meaning.id === 'killed')?.line ?? 0;
   const isNoted = ({ meaning: { id }, line, text }: Occurrence): boolean =>
-    OFTEN_NOTED.test(id) &&
+    (OFTEN_NOTED.test(id) || OF_REQUEST.test(text)) &&
     !OF_LMOD.test(text) &&
     strong.some(
       one =>

@@ -1,5 +1,5 @@
 import { RAISED_WITHIN } from './by-words.ts';
-import { isHarmless, isLoopback } from './harmless-lines.ts';
+import { goesOn, isHarmless, isLoopback } from './harmless-lines.ts';
 import type { Line } from './log-lines.ts';
 import { noticedOfOthers } from './of-others.ts';
 
@@ -105,6 +105,7 @@ const PASSED_ON = new RegExp(
     /\binitialization failed(?:, exiting)?\W*$/,
     // The status alone of a library that said before what went wrong.
     /\bNCCL (?:error in: |error: (?:invalid|internal|unhandled)|error \d)|^(?:\w+\.)*nccl\w+: /,
+    /^BEGIN failed--compilation aborted\b|\breporting training failure\b/,
     /\bNIXL_ERR_\w+\W*$|\bfailed to (?:create|init) ucp\b/,
   ]
     .map(({ source }) => source)
@@ -125,6 +126,7 @@ export const givesUp = ({ level, text }: Line): boolean =>
   (level === 'plain' || (level === 'warning' && FOR_AN_ERROR.test(text))) &&
   GIVES_UP.test(text) &&
   !GUESSES.test(text) &&
+  !goesOn(text) &&
   !isHeading(text) &&
   !isHarmless(text) &&
   noticedOfOthers(text) === undefined;
@@ -154,7 +156,8 @@ const OF_SEARCH = /\bNCCL\b/;
 
 /** How loud a line complains; undefined where it does not. */
 export function voiceOf({ level, text }: Line): number | undefined {
-  if (GUESSES.test(text) || isHarmless(text) || !MAY_FAIL.test(text)) return undefined;
+  if (GUESSES.test(text) || isHarmless(text) || goesOn(text) || !MAY_FAIL.test(text))
+    return undefined;
   if (noticedOfOthers(text) !== undefined) return undefined;
   if (level === 'quiet') {
     const isNote = text.length > NOTE_CHARACTERS_MAX || OF_SEARCH.test(text);
@@ -210,7 +213,8 @@ const BEFORE_PROGRAM =
 /** `curl: (28) Operation timed out`, `OMP: Error #15: Initializing libiomp5.so`. */
 const NUMBERED = /^(?:curl: \(\d{1,2}\) |OMP: (?:System )?Error #\d{1,4}: )\S/;
 /** miette of Rust, as of uv, and pip; the others mark what a list of checks has not found, too. */
-const MARKED = /^(?:× \S|[✗✘] (?=.{0,200}\b(?:errors?|fail\w*|fatal)\b))/i;
+const MARKED =
+  /^(?:× \S|Can't locate \S{1,200} in @INC\b|[✗✘] (?=.{0,200}\b(?:errors?|fail\w*|fatal)\b))/i;
 /** The linker, of a library whose name alone it was given (binutils, ld/ldfile.c); newer ones add what the system says. */
 const LINKED = /^(?:\/\S{1,200}\/)?(?:[\w-]{1,60}-)?ld(?:\.\w{1,10})?: cannot find -l\S/;
 /** NVSHMEM's place in its source, with a status or with words; the only level of libfabric for what went wrong. */

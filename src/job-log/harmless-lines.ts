@@ -38,7 +38,7 @@ const HARMLESS = new RegExp(
     /error(?: rate)?\s?[:=]\s?[-+]?\d{0,9}\.\d{1,20}(?:e[-+]?\d{1,4})?%?(?![\w.])/,
     /\b(?:starting|start|training|begin(?:ning)?) (?:from scratch|fresh|anew|over)\b/,
     /\b(?:using|use|running on|defaulting to) (?:the )?(?:cpu|default)\b/,
-    /^[\w /-]{1,60}: \d{1,9}(?: (?:of|in|out of) [\w ]{1,40})?\s*$/,
+    /^(?!.{0,60}\b(?:exceeded|invalid|unsupported|not allowed)\b)[\w /-]{1,60}: \d{1,9}(?: (?:of|in|out of) [\w ]{1,40})?\s*$/,
     /\bfile (?:doesn't|does not) exist in container, not updating$/,
     /\bis over \d{1,3}% full, available space: \d|\bhas constructor arguments in the object store\b/,
     /\bmetrics will not be exported\b|\binitialize the metrics agent\b/,
@@ -58,7 +58,9 @@ const HARMLESS = new RegExp(
     /\bno version information available \(required by\b/,
     // What mixed precision answers a step with.
     /\boverflow\b.{0,120}\b(?:reducing|setting|decreasing|lowering) (?:the )?(?:loss[_ ]scale|scale|to)\b/,
-    /\bis not a failure\b/,
+    // What torchrun heads its report with.
+    /^\S{1,200} FAILED\s*$/,
+    /\bis not a failure\b|^mkdir: .{1,200}: file exists\b|^rm: cannot remove\b/,
     // A call of NCCL that only passes a status on; a service that is there again.
     /\bNCCL WARN \S{1,120}:\d{1,6} -> \d{1,3}\b|\bresuming normal operation\b|\berrors? (?:has been |was )?resolved\b/,
     /^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
@@ -137,6 +139,8 @@ export function tellsOfNone(
 ): boolean {
   if (CAN_BE_ANNOUNCED.test(id)) return ANNOUNCES.test(text) && !HAPPENED.test(text);
   if (OF_TOOL_ITSELF.test(text)) return true;
+  // The driver checks itself, and no program.
+  if (id === 'assertion' && /\bNVRM: /.test(text)) return true;
   if ((layer === 'fabric' || id === 'host-memory') && GIVEN_BACK.test(text)) return true;
   if (layer === 'hardware' && SPEAKS_OF.test(text)) return true;
   if (id === 'wrong-results') return /\bfaulty\b/i.test(text) && !FAULTY.test(text);
@@ -160,8 +164,13 @@ const INSTEAD =
   /\b(?:setting|using|defaulting|reverting|switching)\b.{0,40}\b(?:to|instead|default\w*)\b/i;
 /** Nothing is taken in place of memory that there is not. */
 const OF_MEMORY = /\bout of (?:[\w-]+ ){0,2}memory\b|\boom\b|\bcannot allocate\b/i;
+/** It makes anew what it could not read. */
+const ANEW =
+  /\b(?:from scratch|start(?:s|ing|ed)? (?:fresh|anew|over)|recomputing|rebuilding|regenerating)\b/i;
 const isReplaced = (text: string, [next = '']: readonly string[]): boolean =>
-  INSTEAD.test(next) && !FATAL.test(text) && !OF_MEMORY.test(text) && sharesWord(text, next);
+  !FATAL.test(text) &&
+  !OF_MEMORY.test(text) &&
+  (ANEW.test(next) || (INSTEAD.test(next) && sharesWord(text, next)));
 
 /** What ends a program is not tried again by what stands below. */
 const FATAL = /^\W{0,4}fatal\b/i;
@@ -196,6 +205,22 @@ function sharesWord(text: string, line: string): boolean {
 export const isHarmless = (text: string): boolean =>
   HARMLESS.test(text) || OF_TOOL_ITSELF.test(text) || tellsOfOther(text);
 
+/** A note says what it does instead, counts none, or names what a program takes where it is there. */
+const GOES_ON = new RegExp(
+  [
+    /[,;:.-] {0,2}(?:so |and |but |will |now |then |we |it )?(?:us(?:e|es|ing)|build(?:s|ing)?|creat(?:e|es|ing)|leav(?:e|es|ing)|skip(?:s|ping|ped)?|disabl(?:e|es|ing|ed)|reconnect(?:s|ing|ed)|resum(?:es|ing|ed)|compil(?:e|es|ing)|generat(?:e|es|ing)|default(?:s|ing)|keep(?:s|ing)?|continu(?:e|es|ing)|proceed(?:s|ing)|trying|switch(?:es|ing)|initiali[sz](?:e|es|ing)|assum(?:e|es|ing)|ignor(?:e|es|ing|ed)|drop(?:s|ping|ped)|running (?:on|with|without))\b(?! (?:the )?(?:job|program|run|process|training|failed|due)\b)/,
+    /^\W*(?:skip(?:ping|ped)|ignor(?:ing|ed)|dropp(?:ing|ed)|disabl(?:ing|ed)|fall(?:ing|s) back|leaving out)\b/,
+    /\b(?:metrics|telemetry|monitoring|logging|tracing|profil\w{1,6}|stat(?:istic)?s|reporting|progress bars?) (?:are |is |will be |has been )?(?:disabled|off|unavailable)\b/,
+    /\b(?:0|no|zero) (?:failed|failures?|errors?|times|skipped|dropped|timeouts?|retries)(?=\W*$|[,;.])|\bfailed 0\b/,
+    /\bcapture skipped\b|\bwill (?:keep|continue|try|use|be (?:skipped|ignored|used|created))\b/,
+    /\b(?:xformers|flash[-_ ]?att\w{0,7}(?:[- ]\d)?|sage ?attention|apex|triton|tensorboard\w?|wandb|pynvml|torchvision|torchaudio|tensorrt|onnx\w{0,8}|liger\w{0,8}|transformer[ _]engine|opencv|cupy|numba|tqdm|rich)\b (?:(?:package|library|module) )?(?:is |was )?not (?:available|installed|found)\W*$/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
+export const goesOn = (text: string): boolean => GOES_ON.test(text);
+
 /** A tool of a start script, and libraries that do without what they cannot write. */
 const TOOL =
   /^(?:\/(?:\S{0,60}\/)?)?(?:cat|ls|cp|mv|rm|ln|ldd|chown|chmod|mkdir|rmdir|touch|find|grep|tar|stat|df|du|id|mount|umount|ip|ifconfig|lspci|lscpu|numactl|ldconfig|head|tail|sed|awk|which|source|ulimit|sysctl|hostname|date|sort|uname|free|ps|top|getopt|cut|tr|uniq|wc|xargs|nproc|timeout|tee|base64|realpath|readlink|mktemp|seq|sleep|env|curl|wget|ping|nc|bash|sh|dash|zsh|[\w.-]{1,60}\.sh): |^mkdir -p failed for path|^[\w.-]{1,60}: command not found|^wandb: (?:ERROR|WARNING)\b/;
@@ -226,6 +251,7 @@ const ENDS_IT = /: error while loading shared libraries: |\| UNAVAILABLE: /;
  */
 export function weaknessOf(id: string, text: string): 'tool' | 'passes' | undefined {
   if (ENDS_IT.test(text)) return undefined;
+  if (/\bthrown while requesting\b/.test(text)) return 'passes';
   if ((OF_TOOLS.test(id) && TOOL.test(text)) || OF_OTHERS.test(text)) return 'tool';
   return OFTEN_PASSES.test(id) ? 'passes' : undefined;
 }

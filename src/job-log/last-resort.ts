@@ -57,6 +57,11 @@ export function withCause(
 /** An adapter tells of the link itself what NCCL leaves open: `remote process exited or there was a network error`. */
 const OF_LINK = /^(?:nccl-ib-\d{1,3}|ib-completion)$/;
 
+/** A tool's line to any error, what often passes to one that was fatal. */
+const IS_FATAL = /^\W{0,4}fatal\b/i;
+const gives = ({ weak }: Occurrence, { text }: Occurrence): boolean =>
+  weak === 'tool' || (weak === 'passes' && IS_FATAL.test(text));
+
 /** What a tool of a script says after an error of somebody else is of the tidying up. */
 function beforeTools(
   known: readonly Occurrence[],
@@ -65,7 +70,7 @@ function beforeTools(
   const causes = known.filter(({ meaning }) => meaning.role === 'cause');
   const first = causes[0]?.line ?? 0;
   const failed = failures.find(({ line, text }) => line < first && !passesOn(text));
-  if (!failed || causes.some(({ weak }) => weak !== 'tool')) return undefined;
+  if (!failed || causes.some(one => !gives(one, failed))) return undefined;
   return [
     failed,
     ...known.map(one =>

@@ -242,8 +242,17 @@ export function withForerunner(
   return [before, ...told.map(one => (one === cause ? report : one))];
 }
 
+/** ``Assertion `0' failed``: what failed is printed above. */
+const ASSERTS_NOTHING = /\bassertion [`'"]?(?:0|false)['"]? failed\b/i;
+function saidAbove(cause: Occurrence, lines: readonly Line[]): Occurrence | undefined {
+  const above = ownWords(lines[cause.line - 2]);
+  if (!above || !givesUp(above)) return undefined;
+  return failureOf(above.text, { ...cause, line: cause.line - 1 });
+}
+
 function forerunnerOf(cause: Occurrence, lines: readonly Line[], progress: ProgressCount) {
   const { meaning, text, line } = cause;
+  if (ASSERTS_NOTHING.test(text)) return saidAbove(cause, lines);
   if (WAITED_ONLY.test(text)) return triedBefore(lines, progress, line);
   const above = lines.slice(0, line - 1);
   if (meaning.id !== 'exception' || meaning.layer !== 'application') {

@@ -166,10 +166,17 @@ function ncclIn(text: string) {
 /** The same where what stands before it was cut off. */
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
 /** What docker compose, an exception group and a table put before a line, and fairseq before its level; no row of a table of nvidia-smi. */
+<<<<<<< HEAD
 const PIPE =
   /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)|^\| (?=(?:INFO|WARNING|ERROR)\b|[\w /-]{2,40}\| Fail\b)/;
 /** A value of an error file that spans lines: `    "message": "ValueError: …",`. */
 const MEMBER = /^\s{0,40}"(?:message|msg|error|err|exception|reason|detail)"\s?: ?"(?=\S)/;
+=======
+const PIPE = /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)|^\| (?=(?:INFO|WARNING|ERROR)\b)/;
+/** A value of an error file that spans lines: `    "message": "ValueError: …",`; SageMaker's toolkit. */
+const MEMBER =
+  /^(?:\s{0,40}"(?:message|msg|error|err|exception|reason|detail)"\s?: ?|ErrorMessage )"(?=\S)/;
+>>>>>>> forms
 /** Who collects the lines of another program notes them, errors as well: `[INFO ] W-9000 MODEL_LOG - ValueError: …`. */
 const COLLECTED =
   /^(?!\{)[^"']{0,160}?(?: - |\] |\|\| )(?:\[[\w.-]{1,40}\] )?(?=Traceback \(most recent call last\):$| {2,8}File "|(?:[a-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): \S)/;
@@ -206,7 +213,18 @@ const PYTEST = /^E {3}(?=[\w.]{1,120}(?:Error|Exception): )/;
 const RANK_OF_TRACEBACK = /(?<=^Traceback \(most recent call last\):) \(RANK \d{1,6}\)\s*$/;
 const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
 
-function lineOf(raw: string, number: number, collectors: Collectors): Line {
+/** Docker's json-file and Jupyter's papermill keep each line so, behind it the stream. */
+const KEPT =
+  /^\{"log":"((?:[^"\\]|\\.){0,4096})","stream":"std|^\{"stream_name":"std(?:out|err)",(?:"time":[\d.]{1,20},)?"data":"((?:[^"\\]|\\.){0,4096})"/;
+const SIGNS: Readonly<Record<string, string>> = { n: '', r: '', t: '\t' };
+function outOfJson(text: string): string {
+  const [kept, log, data] = text.startsWith('{"') ? (KEPT.exec(text) ?? []) : [];
+  if (kept === undefined) return text;
+  return (log ?? data ?? '').replaceAll(/\\(.)/g, (_, sign: string) => SIGNS[sign] ?? sign);
+}
+
+function lineOf(written: string, number: number, collectors: Collectors): Line {
+  const raw = outOfJson(written);
   const plain = raw.includes('\u001B') ? raw.replaceAll(COLOUR, '') : raw;
   const { at, said } = stamped(plain);
   let text = said

@@ -79,9 +79,12 @@ function withoutPassed(
   progress: ProgressCount,
 ): readonly Occurrence[] {
   const last = told.findLast(({ meaning }) => meaning.role === 'cause');
-  if (!last?.lastResort || last.meaning.id !== 'first-error') return told;
+  if (!last?.lastResort) return told;
   const done = lines[(progress.doneAfter(last.line) ?? 0) - 1];
-  if (!done || !SUCCEEDED.test(done.text)) return told;
+  const isWarned = lines[last.line - 1]?.level === 'warning';
+  if (!done || !(isWarned || (last.meaning.id === 'first-error' && SUCCEEDED.test(done.text)))) {
+    return told;
+  }
   return told.map(({ lastResort, ...one }) =>
     lastResort ? { ...one, meaning: { ...one.meaning, role: 'report' as const } } : one,
   );
