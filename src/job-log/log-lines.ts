@@ -166,17 +166,11 @@ function ncclIn(text: string) {
 /** The same where what stands before it was cut off. */
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
 /** What docker compose, an exception group and a table put before a line, and fairseq before its level; no row of a table of nvidia-smi. */
-<<<<<<< HEAD
 const PIPE =
   /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)|^\| (?=(?:INFO|WARNING|ERROR)\b|[\w /-]{2,40}\| Fail\b)/;
-/** A value of an error file that spans lines: `    "message": "ValueError: …",`. */
-const MEMBER = /^\s{0,40}"(?:message|msg|error|err|exception|reason|detail)"\s?: ?"(?=\S)/;
-=======
-const PIPE = /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)|^\| (?=(?:INFO|WARNING|ERROR)\b)/;
 /** A value of an error file that spans lines: `    "message": "ValueError: …",`; SageMaker's toolkit. */
 const MEMBER =
   /^(?:\s{0,40}"(?:message|msg|error|err|exception|reason|detail)"\s?: ?|ErrorMessage )"(?=\S)/;
->>>>>>> forms
 /** Who collects the lines of another program notes them, errors as well: `[INFO ] W-9000 MODEL_LOG - ValueError: …`. */
 const COLLECTED =
   /^(?!\{)[^"']{0,160}?(?: - |\] |\|\| )(?:\[[\w.-]{1,40}\] )?(?=Traceback \(most recent call last\):$| {2,8}File "|(?:[a-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): \S)/;
