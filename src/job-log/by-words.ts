@@ -30,8 +30,8 @@ const OF_VALUES =
   /^(?:Key|Type|Name|Index|ZeroDivision|UnboundLocal|NotImplemented|Syntax|Value|Assertion|Attribute)Error$/;
 const OF_OTHERS: readonly Blame[] = ['host', 'fabric'];
 
-/** It quotes a name of the program alone. */
-const OF_NAMES = /^(?:Key|Index|UnboundLocal|ZeroDivision)Error$/;
+/** It quotes a name or a line of the program alone. */
+const OF_NAMES = /^(?:Key|Index|UnboundLocal|ZeroDivision|Syntax|Indentation|Tab)Error$/;
 
 const kindOf = (text: string, exception = ''): Kind | undefined => {
   if (OF_NAMES.test(exception)) return undefined;

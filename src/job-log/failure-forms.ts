@@ -120,8 +120,10 @@ const GIVES_UP =
   /\b(?:failed|cannot|can't|could not|couldn't|unable to|terminating|exiting|abort(?:ed|ing)|giving up|not found)\b|\berror\s?[:=](?!\s*$)/i;
 /** Help texts of launchers say what may have been. */
 const GUESSES = /\b(?:usually|may|might|likely|possibl[ey]|perhaps|without calling|either|if)\b/i;
+/** A study gives up a trial so, and only warns of it. */
+const FOR_AN_ERROR = /\bbecause of (?:the following )?(?:error|exception)\b/i;
 export const givesUp = ({ level, text }: Line): boolean =>
-  level === 'plain' &&
+  (level === 'plain' || (level === 'warning' && FOR_AN_ERROR.test(text))) &&
   GIVES_UP.test(text) &&
   !GUESSES.test(text) &&
   !goesOn(text) &&

@@ -11,6 +11,10 @@ const HARMLESS = new RegExp(
     /\b(?:will|entering|going to|about to) retry\b|\bretry (?:loop|in|after)\b/,
     /\b(?:has|have|is|are|was|were|successfully) recovered\b|(?<!\bnot (?:be )?)\brecovered from\b/,
     /pip's dependency resolver/,
+    // A bar of tqdm, whatever level its stream is logged with.
+    /\d{1,3}%\|[^|]{0,80}\| {0,4}[\d.]{1,12}[kMG]?\/[\d.]{1,12}[kMG]? \[[^\]]{0,200}\]?\s*$/,
+    // Slurm as it ends a step, and the head of torchrun's report.
+    /\b_step_signal: Terminating\b|^\S{1,80}\.py FAILED\s*$/,
     /\berror: (?:subprocess-exited-with-error|metadata-generation-failed)\s*$/,
     /(?:^|\s)[×x] (?:.{1,200} did not run successfully\.?\s*$|encountered error while (?:generating package metadata|trying to install package))/,
     /\bthis error originates from a subprocess\b/,

@@ -188,6 +188,8 @@ const isWrapping = (one: Occurrence, reason: Occurrence): boolean =>
 /** What does not fit a compiler is of whoever chose both, where the build tells. */
 const COMPILER = /:\d{1,7}(?::\d{1,5})?: (?:fatal )?error: |\(\d{1,7}\): error: /;
 
+const isFull = ({ meaning }: Occurrence): boolean => meaning.id === 'disk-full';
+
 function withReason(
   known: readonly Occurrence[],
   failures: readonly Occurrence[],
@@ -195,6 +197,10 @@ function withReason(
   const cause = known.find(({ meaning }) => meaning.role === 'cause');
   if (!cause) return known;
   const asReport = withRole(cause, 'report');
+  // What could not be written there was no place for.
+  if (cause.meaning.id === 'checkpoint-write' && known.some(isFull)) {
+    return known.map(one => (one.meaning.id === cause.meaning.id ? withRole(one, 'report') : one));
+  }
   const network = networkBefore(cause, known);
   if (network) {
     return known.map(one => (one === cause ? asReport : one === network ? asLastResort(one) : one));

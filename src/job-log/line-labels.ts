@@ -38,16 +38,21 @@ const PARTS = 5;
 const LINES_LOOKED_AT = 400;
 const LINES_MIN = 3;
 
-/** The same before the head of a traceback and its frame below: what logs each line that another program wrote. */
-const HEAD = /^(\S.{0,100}?)Traceback \(most recent call last\):\s*$/;
+/** The same before a frame of a traceback and its head, or before several: what logs each line that another program wrote. */
+const FRAME = /^(\S.{0,100}?) {2}File "[^"]{1,400}", line \d/;
+const HEAD = 'Traceback (most recent call last):';
+const FRAMES_MIN = 2;
 function carrying(texts: readonly string[]): RegExp | undefined {
+  const times = new Map<string, number>();
   for (const [index, text] of texts.entries()) {
-    const label = text.endsWith('):') ? HEAD.exec(text)?.[1] : undefined;
-    if (label !== undefined && texts[index + 1]?.startsWith(`${label}  File "`) === true) {
-      return new RegExp(`^${label.replaceAll(/[^\w\s]/g, '\\$&')}`);
-    }
+    const label = text.includes('  File "') ? FRAME.exec(text)?.[1] : undefined;
+    if (label === undefined) continue;
+    const isBelowHead = texts[index - 1] === `${label}${HEAD}`;
+    times.set(label, (times.get(label) ?? 0) + (isBelowHead ? FRAMES_MIN : 1));
   }
-  return undefined;
+  const most = [...times].toSorted(([, one], [, other]) => other - one)[0];
+  if (!most || most[1] < FRAMES_MIN) return undefined;
+  return new RegExp(`^${most[0].replaceAll(/[^\w\s]/g, '\\$&')}`);
 }
 
 /** Blanks before all lines, as what is pasted into a list has them. */

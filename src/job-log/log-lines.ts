@@ -34,7 +34,7 @@ export interface LogLines {
 
 export function linesOf(text: string): LogLines {
   let unreadCharacters = 0;
-  const raws = text.replace(/\n$/, '').split('\n');
+  const raws = text.replace(/\n$/, '').split('\n').map(behindBars);
   const piecesMax = piecesOfEach(raws);
   const collectors = new Collectors();
   const lines = raws.flatMap((raw, index) => {
@@ -46,6 +46,11 @@ export function linesOf(text: string): LogLines {
   });
   return { lines: withoutLabels(lines), unreadCharacters };
 }
+
+/** What another process writes behind a bar of tqdm, and bars that a terminal's log holds one behind the other. */
+const BEHIND_BAR = /((?:it\/s|s\/it)[^\]\r]{0,200}\])(?: {1,3}(?=\d{1,3}%\|)|(?=[A-Za-z[(]))/g;
+const behindBars = (raw: string): string =>
+  raw.includes('/s') || raw.includes('s/it') ? raw.replaceAll(BEHIND_BAR, '$1\r') : raw;
 
 /** Who collects the lines of who collects lines. */
 const LABELS_MAX = 3;

@@ -331,6 +331,22 @@ describe('a job of two nodes', () => {
     expect(answer).toMatchObject({ fault: 'hardware', takeOut: 'node-b' });
   });
 
+  test.each([
+    ['an error by form, some seconds: clocks are apart', "KeyError: 'x'", 423, 'node-b'],
+    ['an error by form, long before', "KeyError: 'x'", 440, undefined],
+    ['what is sure, some seconds', 'No space left on device', 423, undefined],
+  ])(
+    '%s leaves the fault of a GPU of another node, or was before it',
+    async (_, text, ago, out) => {
+      const answer = await judged({
+        'node-a': { pods: [pod('train-0', ALL, failed(ago - 1, 1, [ago, text]))] },
+        'node-b': { pods: [pod('train-1', ALL, failed(400, 1, [401, REMOTE]))], loses: 420 },
+      });
+      expect(answer.takeOut).toBe(out);
+      expect(answer.first?.node).toBe(out ?? 'node-a');
+    },
+  );
+
   test('of two GPUs that were lost the first is the fault', async () => {
     const answer = await judged({
       'node-a': { pods: [pod('train-0', ALL, failed(290, 1))], loses: 300 },

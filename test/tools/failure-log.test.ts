@@ -264,6 +264,21 @@ describe('explain_failure with the log of the job', () => {
     expect(answer.why[0]).toContain('Killed for the memory of the host');
   });
 
+  test.each([
+    ['a sure one of another pod half a second later is', "KeyError: 'x'", '50.500', true],
+    ['one by form of another pod some seconds earlier is not', 'MemoryError', '47.000', false],
+    ['one by form of another pod long before is', 'MemoryError', '30.000', true],
+    ['a sure one of another pod long after is not', "KeyError: 'x'", '57.000', false],
+  ])('where it began: %s', async (_, own, second, isPeer) => {
+    const theirs = own === 'MemoryError' ? "KeyError: 'x'" : 'MemoryError';
+    const said = logOf(`2026-03-01T11:59:${second}Z ${theirs}`);
+    const answer = await explained({
+      ...withLog(`2026-03-01T11:59:50Z ${own}`),
+      ...job(peer('train-3', present(said), END)),
+    });
+    expect(answer.advice.includes('train-3'), answer.why.join()).toBe(isPeer);
+  });
+
   test('what another pod says after our end did not end us', async () => {
     const later = logOf('2026-03-01T12:10:00Z ValueError: other');
     const answer = await explained({ ...withLog(WAITED), ...job(peer('train-3', present(later))) });
@@ -275,7 +290,7 @@ describe('explain_failure with the log of the job', () => {
       ...withLog(WAITED),
       ...job(peer('train-3', missing('no_permission'))),
     });
-    expect(answer.fault).toBe('application');
+    expect(answer).toMatchObject({ fault: 'unknown', confidence: 'low', action: 'watch' });
     expect(answer.why).toContain(
       '1 ranks waited 600 s in ALLREDUCE; which rank they waited for the log does not tell',
     );

@@ -45,7 +45,12 @@ const ASKED_TO_STOP: readonly number[] = [15, 9];
 
 const TAKEN_AWAY =
   /^(?:Evicted|NodeShutdown|NodeLost|Preempt|TerminationByKubelet|DeletionByTaintManager|DeletionByPodGC|Shutdown|Terminated|TaintManagerEviction|NodeNotReady|EvictionByEvictionAPI|Disrupted$|ScaleDown$)/;
-export const outOfMemory: Judge = ({ end }) => {
+export const outOfMemory: Judge = ({ end }) => killedForMemory(end);
+
+/** That a container was killed at its own limit, as its runtime tells. */
+export function killedForMemory(
+  end: Pick<ContainerEnd, 'reason'> | undefined,
+): FailureVerdict | undefined {
   if (end?.reason !== 'OOMKilled') return undefined;
   return {
     fault: 'application',
@@ -55,7 +60,7 @@ export const outOfMemory: Judge = ({ end }) => {
     why: ['the kernel killed it for the memory limit of its container (OOMKilled)'],
     against: [],
   };
-};
+}
 
 /** A container that never ran: by what the cluster, the kubelet or the runtime says of its start. */
 export const neverStarted: Judge = ({ pod, container, podEvents, end, findings }) => {

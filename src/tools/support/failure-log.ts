@@ -10,6 +10,7 @@ import {
   type Judgement,
   OF_THE_MACHINE,
 } from './failure-facts.ts';
+import { causeIn, firstOf, isAmbiguous, isSure, timeOf } from './first-cause.ts';
 import { plural } from './wording.ts';
 
 /** What began the failure by the log, else what came first of what it says; a report never began one. */
@@ -17,10 +18,6 @@ export const firstEntry = ({ entries }: JobLog): JobLogEntry | undefined =>
   entries.find(({ role }) => role === 'cause') ??
   entries.find(({ role }) => role === 'consequence') ??
   entries[0];
-
-/** What can have begun it by itself; a cause for want of another says nothing of where it began. */
-export const causeIn = ({ entries }: Pick<JobLog, 'entries'>): JobLogEntry | undefined =>
-  entries.find(({ role, lastResort }) => role === 'cause' && !lastResort);
 
 type SaidLine = { readonly text: string } | undefined;
 
@@ -136,10 +133,6 @@ export function wordOf({ layer, action }: JobLogEntry) {
 /** What a program can know for sure: its own faults, and what the operating system told it. */
 const KNOWN_BY_PROGRAM: readonly Blame[] = ['application', 'configuration', 'host'];
 
-/** Errors that a program makes, and that a GPU or driver that fails can make in any program. */
-export const isAmbiguous = ({ id }: Pick<JobLogEntry, 'id'>): boolean => AMBIGUOUS.test(id);
-const AMBIGUOUS = /^(?:cuda-(?:700|714|715|716|717|718|719|999)|not-finite|library)$/;
-
 export function wordsOf({ title, at, ranks, gpu, text }: JobLogEntry): string {
   const who = ranks[0] === undefined ? '' : `, rank ${ranks[0]}`;
   const where = gpu === undefined ? '' : `, its GPU ${gpu}`;
@@ -156,17 +149,19 @@ function firstElsewhere(
     const cause = peer.log.ok ? causeIn(peer.log.value) : undefined;
     return cause ? [{ peer, cause }] : [];
   });
-  const [first] = causes.toSorted((a, b) => timeOf(a.cause) - timeOf(b.cause));
+  const first = firstOf(causes);
   if (!first) return undefined;
-  const firstMs = timeOf(first.cause);
-  // Clocks of two nodes differ: what is as good as at once is not called the earlier one.
-  if (own) return firstMs < timeOf(own) - JOB_CLOCKS_MS_MAX ? first : undefined;
+  const firstMs = timeOf(first.cause.at);
+  if (own) {
+    if (isSure(own) !== isSure(first.cause)) {
+      return firstOf([{ cause: own }, first])?.cause === own ? undefined : first;
+    }
+    // Clocks of two nodes differ: what is as good as at once is not called the earlier one.
+    return firstMs < timeOf(own.at) - JOB_CLOCKS_MS_MAX ? first : undefined;
+  }
   const endMs = end?.finishedAt === undefined ? Number.NaN : Date.parse(end.finishedAt);
   return firstMs > endMs + JOB_CLOCKS_MS_MAX ? undefined : first;
 }
-
-const timeOf = ({ at }: JobLogEntry): number =>
-  at === undefined ? Number.POSITIVE_INFINITY : Date.parse(at);
 
 function byPeer(
   { peer, cause }: { readonly peer: JobPeer; readonly cause: JobLogEntry },

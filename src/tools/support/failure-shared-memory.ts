@@ -2,7 +2,8 @@ import type { ContainerEnd } from '../../contract/cluster-view.ts';
 import type { JobLog } from '../../contract/job-log.ts';
 import { CONTAINER_FINDING } from '../../findings/support/container-faults.ts';
 import { type Judge, type Judgement, signalOf } from './failure-facts.ts';
-import { causeIn, wordsOf } from './failure-log.ts';
+import { wordsOf } from './failure-log.ts';
+import { causeIn } from './first-cause.ts';
 
 /** The id of the finding that tells of it. */
 export const SHARED_MEMORY_FINDING = `${CONTAINER_FINDING}shared-memory`;

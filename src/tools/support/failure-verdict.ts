@@ -8,16 +8,10 @@ import {
   type Judge,
   OF_THE_MACHINE,
 } from './failure-facts.ts';
-import {
-  beside,
-  causeIn,
-  incidentsBeside,
-  isAmbiguous,
-  lastResort,
-  ownLog,
-} from './failure-log.ts';
+import { beside, firstEntry, incidentsBeside, lastResort, ownLog } from './failure-log.ts';
 import { byPriors } from './failure-priors.ts';
 import { fullSharedMemory } from './failure-shared-memory.ts';
+import { causeIn, isAmbiguous } from './first-cause.ts';
 
 /** Whose fault it is that the pod failed: the first judge that has an opinion. Pure. */
 export function failureVerdict(facts: FailureFacts): FailureVerdict {
@@ -123,6 +117,21 @@ const ownExit: Judge = facts => {
   const { end, logCovers, ownGpusKnown } = facts;
   if (!end || (end.exitCode === 0 && end.signal === undefined)) return undefined;
   const { fault, text, advice } = exitMeaning(end);
+  const said = facts.log && firstEntry(facts.log);
+  // Who ended because another did not come, or has gone, says nothing of whose fault that was.
+  if (
+    fault === 'application' &&
+    said?.role === 'consequence' &&
+    !causeIn({ entries: facts.log?.entries ?? [] })
+  ) {
+    return {
+      ...({ fault: 'unknown', confidence: 'low', action: 'watch' } as const),
+      advice:
+        'It ended because of another of its job: look at the pod that ended first, and at one that still runs.',
+      why: [text, incidentsBeside(facts)],
+      against: [],
+    };
+  }
   return {
     fault,
     confidence: logCovers && ownGpusKnown ? 'medium' : 'low',

@@ -1,22 +1,37 @@
-import type { ClusterPod } from '../../contract/cluster-view.ts';
-import type { JobLogEntry } from '../../contract/job-log.ts';
-import type { TargetJob } from '../../contract/target-job.ts';
-import { causeIn } from './failure-log.ts';
-import { failedPods } from './job-state.ts';
+import type { Blame } from '../../contract/finding.ts';
+import type { JobLog, JobLogEntry } from '../../contract/job-log.ts';
+import { JOB_DOUBT_MS_MAX } from '../../contract/limits.ts';
 
-export interface LoggedCause {
-  readonly pod: ClusterPod;
-  readonly cause: JobLogEntry;
-}
+/** What can have begun it by itself; a cause for want of another says nothing of where it began. */
+export const causeIn = ({ entries }: Pick<JobLog, 'entries'>): JobLogEntry | undefined =>
+  entries.find(({ role, lastResort }) => role === 'cause' && !lastResort);
 
-/** What the pods' own logs call a cause, first first. */
-export const loggedCauses = (job: TargetJob): readonly LoggedCause[] =>
-  failedPods(job)
-    .flatMap(({ pod, log }) => {
-      const cause = log?.ok ? causeIn(log.value) : undefined;
-      return cause ? [{ pod, cause }] : [];
-    })
-    .toSorted((a, b) => timeOf(a.cause.at) - timeOf(b.cause.at));
-
+/** Milliseconds since 1970; what has no time comes last. */
 export const timeOf = (at: string | null | undefined): number =>
   typeof at === 'string' ? Date.parse(at) : Number.POSITIVE_INFINITY;
+
+/** Errors that a program makes, and that a GPU or driver that fails can make in any program. */
+export const isAmbiguous = ({ id }: Pick<JobLogEntry, 'id'>): boolean => AMBIGUOUS.test(id);
+const AMBIGUOUS = /^(?:cuda-(?:700|714|715|716|717|718|719|999)|not-finite|library)$/;
+
+/** An error by its form alone, as any program raises that another one has left (src/job-log/by-words.ts). */
+const BY_FORM = /^(?:exception|first-error|machine-words)$/;
+/** Of what an ended peer or a dead link can look like to a program nobody says where it began. */
+const UNSURE: readonly Blame[] = ['unknown', 'fabric'];
+
+/** Whether a cause begins a failure wherever it stands, and is no sign of another one's. */
+export const isSure = ({ id, layer }: Pick<JobLogEntry, 'id' | 'layer'>): boolean =>
+  !AMBIGUOUS.test(id) && !BY_FORM.test(id) && !UNSURE.includes(layer);
+
+/**
+ * Where it began, of what several pods tell: the earliest; but one that is sure before one that is not and came
+ * only just before it, for clocks of nodes differ and what dies may tell of it before what killed it does.
+ */
+export function firstOf<T extends { readonly cause: JobLogEntry }>(
+  causes: readonly T[],
+): T | undefined {
+  const [first, ...later] = causes.toSorted((a, b) => timeOf(a.cause.at) - timeOf(b.cause.at));
+  if (!first || isSure(first.cause)) return first;
+  const untilMs = timeOf(first.cause.at) + JOB_DOUBT_MS_MAX;
+  return later.find(({ cause }) => isSure(cause) && timeOf(cause.at) <= untilMs) ?? first;
+}
