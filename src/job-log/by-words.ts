@@ -30,8 +30,8 @@ const OF_VALUES =
   /^(?:Key|Type|Name|Index|ZeroDivision|UnboundLocal|NotImplemented|Syntax|Value|Assertion|Attribute)Error$/;
 const OF_OTHERS: readonly Blame[] = ['host', 'fabric'];
 
-/** It quotes a name of the program alone. */
-const OF_NAMES = /^(?:Key|Index|UnboundLocal|ZeroDivision)Error$/;
+/** It quotes a name or a line of the program alone. */
+const OF_NAMES = /^(?:Key|Index|UnboundLocal|ZeroDivision|Syntax|Indentation|Tab)Error$/;
 
 const kindOf = (text: string, exception = ''): Kind | undefined => {
   if (OF_NAMES.test(exception)) return undefined;
@@ -45,11 +45,14 @@ const kindOf = (text: string, exception = ''): Kind | undefined => {
 
 /** Words of a program that was given what it does not take. */
 const GIVEN =
-  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust\b|\bneeds? at least \d|\b(?:have|has|needs?) to (?!be installed)|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\btoo long\b|\bcorrupt/i;
+  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust\b|\bneeds? at least \d|\b(?:have|has|needs?) to (?!be installed)|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\btoo (?:long|many|few|large|small|short)\b|\bcorrupt|\bnot positive\b|\bsingular\b|\bdiverge|\bconverge/i;
 
 /** LAMMPS, and who else writes where in its own source it gave up: `ERROR: Lost atoms (src/thermo.cpp:427)`. */
 const AT_SOURCE =
   /^(?:fatal )?error\b.{0,400}\((?:[\w.-]{1,64}\/){0,8}[\w-]{1,64}\.(?:cc?|cpp|cxx|cuh?|hpp?|[fF]\d\d):\d{1,6}\)\s*$/i;
+
+/** R: `Error in f(x) : object 'x' not found`. */
+const OF_R = /^Error in .{1,200} : /;
 
 /** A call of a library that the program uses has failed: who called it wrongly, and whether anybody did, is not told. */
 const OF_CALL =
@@ -66,7 +69,7 @@ const OF_OTHERS_HAND =
  */
 const OF_MACHINE = new RegExp(
   [
-    /\bs?xid\b|\becc\b|\b(?:dbe|sbe)s?\b|\buncorrectable\b|\bnv-?(?:link|switch)(?:es|s)?\b(?! (?:fatal|error|warning) {2,4}:)|(?<!\b[A-Z]{1,2}\d{1,3}[A-Z]?[ -])\bpci(?:e|-?express)\b|\bhbm\d?\b|\binforom\b/,
+    /\bNVRM: |\bs?xid\b|\becc\b|\b(?:dbe|sbe)s?\b|\buncorrectable\b|\bnv-?(?:link|switch)(?:es|s)?\b(?! (?:fatal|error|warning) {2,4}:)|(?<!\b[A-Z]{1,2}\d{1,3}[A-Z]?[ -])\bpci(?:e|-?express)\b|\bhbm\d?\b|\binforom\b/,
     /\brow[- ]?remap\w{0,12}|\b(?:retired|pending|blacklisted) pages?\b|\bpage retirements?\b|\b(?:hardware|thermal|power supply|firmware|gsp) (?:error|failure|fault|exception|violation|slowdown|shutdown|problem)s?\b|\boverheat\w{0,6}|\bmachine check\b/,
     /\b(?:ib|infiniband|roce|rdma|nics?|hcas?|ethernet|mlx\d_\d{1,3}|adapters?)\b.{0,40}\b(?:down|degraded|lost|gone|flap\w{0,5}|polling|unhealthy|faulty|inactive)\b|\b(?:port|link)\b.{0,40}\b(?:down(?!-)|degraded|flap\w{0,5})\b/,
     /\b(?:gpus?|sm|device|driver|node)\b.{0,40}\b(?:lost|fallen|fell|unhealthy|faulty|hung|hangs|degraded|temperature|broken|defective|reboot(?:ed)?|(?:requires?|needs?|wants?)\W{1,3}(?:an? )?(?:gpu )?reset|(?:not|no longer) (?:answer|respond)\w{0,4}|health ?check)\b/,
@@ -103,8 +106,8 @@ export const waitedInVain = (text: string): Meaning | undefined => {
 /** An exception of any language within a line of a logger: `Exception in thread "main" a.b.XException: text`. */
 export const RAISED_WITHIN = /(?:^|[\s\])>|])(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception)): \S/;
 
-/** Python's groups stand before the exceptions that they hold. */
-const GROUPS = /^(?:Base)?ExceptionGroup$/;
+/** Python's groups, those of torch's checkpoints and Ray's tasks stand before the exceptions that they hold. */
+const GROUPS = /^(?:Base)?ExceptionGroup$|^CheckpointException$|^RayTaskError$/;
 
 /** What more than a machine can be meant by: memory that was asked for, an address that does not answer. */
 const isOfMachine = (text: string, found: Kind | undefined): boolean =>
@@ -119,11 +122,19 @@ const OF_PROGRAM = {
   ...{ layer: 'application', action: 'restart_app', advice: APPLICATION_ADVICE },
 } satisfies Partial<Meaning>;
 
+/** It says how often it has tried, and not what went wrong: `Minimization failed after 100 attempts.` */
+const ONLY_COUNTED =
+  /^[\w.]{1,100}: (?:[\w'-]{1,40} ){1,6}(?:failed|gave up|giving up|did not succeed) after (?:\w{1,20} )?\d{1,9} (?:attempts|retries|tries)\W*$/i;
+
 /** An exception that no row knows: another rank's or the program's, unless its words or its class say otherwise. */
 export function exceptionMeaning(exception: string, title: string, text: string): Meaning {
   const ofOthers = noticed(text, exception);
   if (ofOthers) return ofOthers;
-  const role = GROUPS.test(exception) ? 'report' : 'cause';
+  const role = GROUPS.test(exception)
+    ? 'report'
+    : ONLY_COUNTED.test(text)
+      ? 'consequence'
+      : 'cause';
   if (!OF_VALUES.test(exception) && isOfMachine(text, kindOf(text, exception))) {
     return { ...{ id: 'exception', role, title }, ...OF_MACHINE_MEANING };
   }
@@ -132,7 +143,8 @@ export function exceptionMeaning(exception: string, title: string, text: string)
 }
 
 /** What the driver or the system refused: the model cannot help it. */
-const REFUSED = /\boperation not (?:supported|permitted)\b|\bpermission denied\b|\bcuda driver\b/i;
+const REFUSED =
+  /\boperation not (?:supported|permitted)\b|\bpermission denied\b|\bcuda driver\b|\bshared memory\b/i;
 
 /** A repository without an owner, of which the hub says 401 as it does of one that is closed. */
 const NO_OWNER =
@@ -220,6 +232,7 @@ export function firstErrorMeaning(text: string): Meaning {
       GIVEN.test(text) ||
       CRASHED.test(text) ||
       AT_SOURCE.test(text) ||
+      OF_R.test(text) ||
       (SAYS_SOMETHING.test(text) && !OF_OTHERS_HAND.test(text))) &&
       !OF_CALL.test(text));
   const title = 'First error of the log; not a text that is known';

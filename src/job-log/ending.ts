@@ -2,6 +2,7 @@ import { JOB_NOTICE_MS, JOB_WENT_ON_MS } from '../contract/limits.ts';
 import { passesOn } from './failure-forms.ts';
 import { isLookingTool, isLoopback, isOfTool } from './harmless-lines.ts';
 import type { Meaning } from './job-texts.ts';
+import { tellsOfThread } from './of-others.ts';
 import type { ProgressCount } from './progress.ts';
 
 /** So many ordinary lines, over JOB_WENT_ON_MS, show that a program went on after an error. */
@@ -131,7 +132,7 @@ const onlyStarts = ({ meaning, text }: Occurrence): boolean =>
 export const REASON_WITHIN_LINES = 10;
 /** It says which and not why. */
 const STARTS_BARE =
-  /\b(?:couldn't|could not|failed to) (?:start|create|import|launch|run) (?:the )?(?:docker |oci )?(?:container|image)(?: filesystem)?(?: for image)?(?:: \S{1,200})?\W*$|\bcontainer start failed with error code: \d{1,3}\W*$/i;
+  /\b(?:couldn't|could not|failed to) (?:start|create|import|launch|run) (?:the )?(?:docker |oci )?(?:container|image)(?: filesystem)?(?: for image)?(?:: \S{1,200})?\W*$|\bcontainer start failed with error code: \d{1,3}\W*$|\b(?:ImagePullBackOff|ErrImagePull|CrashLoopBackOff|(?:Create|Run)Container\w{0,12}Error)\b(?:\W{1,16}\d\S*){0,3}\W*$/i;
 export const isBareStart = ({ meaning, text }: Occurrence): boolean =>
   STARTS.test(meaning.id) && STARTS_BARE.test(text);
 
@@ -170,12 +171,48 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
           !(STARTS.test(meaning.id) && !STARTS_REASON.test(text)) &&
           !PASSES_ON.test(text),
       );
-    const isPassed = PASSES_ON.test(one.text) || onlyStarts(one);
+    if (isAssertionTold(one, later) || isCheckOfCall(one, later)) {
+      return { ...one, meaning: { ...one.meaning, role: 'report' } };
+    }
+    if (isBareStart(one) && later.some(isStartTold)) {
+      return { ...one, meaning: { ...one.meaning, role: 'report' } };
+    }
+    const isPassed = PASSES_ON.test(one.text) || onlyStarts(one) || isOnlyFailed(one, later);
     return (isPassed && hasReason) || isOutspoken(one, occurrences)
       ? { ...one, meaning: { ...one.meaning, role: 'report' } }
       : one;
   });
 }
+
+/** Why it did not start, not its state alone. */
+const isStartTold = (one: Occurrence): boolean => STARTS.test(one.meaning.id) && !isBareStart(one);
+
+/** A kernel's own check tells what it found, and CUDA only that one did. */
+const OF_ASSERTION = /\bdevice-side assert\b/;
+const ASSERTED = /\bassertion\b.{0,400}\bfailed\b/i;
+const isAssertionTold = ({ text }: Occurrence, later: readonly Occurrence[]): boolean =>
+  OF_ASSERTION.test(text) &&
+  !ASSERTED.test(text) &&
+  later.some(one => one.meaning.role === 'cause' && ASSERTED.test(one.text));
+
+/** The status of a call is what a check looked at: what the call says stands in the lines below. */
+const CHECK_LINES = 3;
+const isCheckOfCall = ({ meaning, line }: Occurrence, later: readonly Occurrence[]): boolean =>
+  meaning.id === 'assertion' &&
+  later.some(
+    one =>
+      one.line - line <= CHECK_LINES &&
+      one.meaning.role === 'cause' &&
+      !/^(?:assertion|exception|crash)$/.test(one.meaning.id),
+  );
+
+/** `RuntimeError: Jackhmmer failed`: what it printed stands below, with a text that is known. */
+const ONLY_FAILED =
+  /^[\w.]{1,100}: (?:[\w./'"-]{1,60} ){1,6}(?:failed|crashed|did not (?:succeed|finish))(?: with (?:exit |return |error )?(?:code|status|value)?:? ?-?\d{1,5})?\W{0,3}$/i;
+const isOnlyFailed = ({ meaning, text, stream }: Occurrence, later: readonly Occurrence[]) =>
+  meaning.id === 'exception' &&
+  ONLY_FAILED.test(text) &&
+  later.some(one => one.meaning.id !== 'exception' && one.stream === stream);
 
 /** TensorFlow looks at the driver after CUDA has not started, and says which halves of it do not fit. */
 const isVersionTold = (later: readonly Occurrence[]): boolean =>
@@ -208,7 +245,10 @@ export const HEADS = /\bNCCL error in: |^nccl(?:System|Remote)Error: /;
 
 /** A service of its own machine that does not answer, and a task that was cancelled, end no program. */
 const leadsOn = ({ text }: Occurrence): boolean =>
-  !isLoopback(text) && !/^(?:\w+\.)*CancelledError\b/.test(text) && !HEADS.test(text);
+  !isLoopback(text) &&
+  !/^(?:\w+\.)*CancelledError\b/.test(text) &&
+  !HEADS.test(text) &&
+  !tellsOfThread(text);
 
 /** What no peer that has gone makes another rank raise. */
 const OF_PROGRAM =
@@ -235,7 +275,12 @@ const isOfGpu = ({ id, role, layer }: Meaning): boolean =>
 const OFTEN_NOTED = /^(?:file-missing|permission|import|container-no-smi)$/;
 /** A module that is not there is noted by whoever can do without. */
 const NOTED =
-  /^(?:failed to (?:import|load)|(?:could not|cannot|unable to) import)\b|\boptional\b/i;
+  /^(?:failed to (?:import|load)|(?:could not|cannot|unable to) import)\b|\boptional\b|\bthrown while requesting\b/i;
+
+/** huggingface_hub asks anew, or takes what it has. */
+const OF_REQUEST = /\bthrown while requesting\b/;
+/** What a script could not load is what its program does not find. */
+const OF_LMOD = /\bmodule\(s\) are unknown\b/;
 
 /** TensorFlow (cuda_driver.cc) goes on with the CPU: who is killed later is not killed by it. */
 const WITHOUT_GPU = /\bfailed call to cuInit: |'libcuda\.so\.1'; dlerror: /;
@@ -264,7 +309,8 @@ export function withoutWeak(
   );
   const killedLine = occurrences.findLast(({ meaning }) => meaning.id === 'killed')?.line ?? 0;
   const isNoted = ({ meaning: { id }, line, text }: Occurrence): boolean =>
-    OFTEN_NOTED.test(id) &&
+    (OFTEN_NOTED.test(id) || OF_REQUEST.test(text)) &&
+    !OF_LMOD.test(text) &&
     strong.some(
       one =>
         one.line > line &&
@@ -284,7 +330,9 @@ export function withoutWeak(
     if (
       line < gpuLine ||
       (weak === 'tool' &&
-        ((hasOther && !isToldAgain(one, occurrences)) || (hasReport && isLookingTool(one.text)))) ||
+        ((hasOther && !isToldAgain(one, occurrences)) ||
+          (killedLine > 0 && line > killedLine) ||
+          (hasReport && isLookingTool(one.text)))) ||
       (!isLast && hasConsequence) ||
       isNoted(one)
     ) {

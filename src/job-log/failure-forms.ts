@@ -1,5 +1,5 @@
 import { RAISED_WITHIN } from './by-words.ts';
-import { isHarmless, isLoopback } from './harmless-lines.ts';
+import { goesOn, isHarmless, isLoopback } from './harmless-lines.ts';
 import type { Line } from './log-lines.ts';
 import { noticedOfOthers } from './of-others.ts';
 
@@ -28,7 +28,7 @@ export const MAY_FAIL = new RegExp(
     /utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than/,
     /neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success/,
     /_err_|truncated|called (?:before|after)|not_found|more than once|exhausted|pressed|preempted/,
-    /did not/,
+    /did not|retrying/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -66,7 +66,8 @@ const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)
 export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;
 const HEADING = new RegExp(
   [
-    /^\W*(?:\w{1,20} has detected the following )?(?:fatal |internal |last )?error(?: (?:in|from) [^:]{1,80})?:?\s*(?:\([^()]{1,60}\)\s*)?$/,
+    /^\W*met exceptions:\s*$/,
+    /^\W*(?:\w{1,20} has detected the following )?(?:fatal |internal |last |kernel )?error(?: (?:in|from) [^:]{1,80})?:?\s*(?:\([^()]{1,60}\)\s*)?$/,
     /(?<![-=*])[-=*]{4,80} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,80}\s*$/,
     /^CMake Error(?: at [^:]{1,200}:\d{1,6} \(\w{1,60}\))?:$/,
     // XLA's, those of GROMACS (fatalerror.cpp), gcloud's.
@@ -104,6 +105,7 @@ const PASSED_ON = new RegExp(
     /\binitialization failed(?:, exiting)?\W*$/,
     // The status alone of a library that said before what went wrong.
     /\bNCCL (?:error in: |error: (?:invalid|internal|unhandled)|error \d)|^(?:\w+\.)*nccl\w+: /,
+    /^BEGIN failed--compilation aborted\b|\breporting training failure\b/,
     /\bNIXL_ERR_\w+\W*$|\bfailed to (?:create|init) ucp\b/,
   ]
     .map(({ source }) => source)
@@ -118,10 +120,13 @@ const GIVES_UP =
   /\b(?:failed|cannot|can't|could not|couldn't|unable to|terminating|exiting|abort(?:ed|ing)|giving up|not found)\b|\berror\s?[:=](?!\s*$)/i;
 /** Help texts of launchers say what may have been. */
 const GUESSES = /\b(?:usually|may|might|likely|possibl[ey]|perhaps|without calling|either|if)\b/i;
+/** A study gives up a trial so, and only warns of it. */
+const FOR_AN_ERROR = /\bbecause of (?:the following )?(?:error|exception)\b/i;
 export const givesUp = ({ level, text }: Line): boolean =>
-  level === 'plain' &&
+  (level === 'plain' || (level === 'warning' && FOR_AN_ERROR.test(text))) &&
   GIVES_UP.test(text) &&
   !GUESSES.test(text) &&
+  !goesOn(text) &&
   !isHeading(text) &&
   !isHarmless(text) &&
   noticedOfOthers(text) === undefined;
@@ -151,7 +156,8 @@ const OF_SEARCH = /\bNCCL\b/;
 
 /** How loud a line complains; undefined where it does not. */
 export function voiceOf({ level, text }: Line): number | undefined {
-  if (GUESSES.test(text) || isHarmless(text) || !MAY_FAIL.test(text)) return undefined;
+  if (GUESSES.test(text) || isHarmless(text) || goesOn(text) || !MAY_FAIL.test(text))
+    return undefined;
   if (noticedOfOthers(text) !== undefined) return undefined;
   if (level === 'quiet') {
     const isNote = text.length > NOTE_CHARACTERS_MAX || OF_SEARCH.test(text);
@@ -175,6 +181,28 @@ export const quits = ({ level, text }: Line): boolean =>
   !GUESSES.test(text) &&
   !isHarmless(text);
 
+/** A platform takes the machine back, or is about to; not who only stands ready for it. */
+const TAKES_BACK =
+  /\b(?:preempt\w{0,8}|evict\w{0,4}|reclaim\w{0,4}|rebalance|drain(?:ed|ing)|(?:spot|instance) (?:\w+ )?(?:interruption|termination)|(?:host|scheduled) maintenance|scal(?:e|ed|ing)[- ]?down|(?:interruption|termination|shutdown) notice)\b/i;
+const IS_ABOUT_TO =
+  /\b(?:notice|event\w{0,5}|imminent\w{0,2}|being|about to|will be|recommendation|received|detected|got|by)\b|\btrue\b/i;
+const STANDS_READY =
+  /\b(?:no|not|without|never|if|when|whether|until|unless|checks?|checking|watch(?:ing|es)?|wait(?:ing)?|poll(?:s|ing)?|handlers?|listeners?|callbacks?|hooks?|enabled|disabled|installed|registered|ready|support\w{0,5}|prevent\w{0,3}|policy|manager|connections?|cache\w?|queue|requests?|blocks?|sequences?|group)\b/i;
+const RUNS_OUT =
+  /\b(?:wall ?(?:clock )?|run|job )?time ?limit (?:of \S{1,20} )?(?:was |is |has been )?(?:reached|exceeded|hit|expired)\b|\b(?:reached|exceeded|hit) (?:the |its )?(?:wall ?(?:clock )?|run|job )?time ?limit\b/i;
+
+/** The address where a cloud tells of it, with its answer. */
+const ANNOUNCED =
+  /\binstance-action\b.{0,40}["']action["']\s?:\s?["'](?:terminate|stop|hibernate)\b|\bEventType["']?\s?[:=]\s?["']?Preempt\b/;
+
+/** The row of the table that says the same. */
+export function takenBack({ text }: Line): 'preempted' | 'time-limit' | undefined {
+  if (ANNOUNCED.test(text)) return 'preempted';
+  if (STANDS_READY.test(text)) return undefined;
+  if (RUNS_OUT.test(text)) return 'time-limit';
+  return TAKES_BACK.test(text) && IS_ABOUT_TO.test(text) ? 'preempted' : undefined;
+}
+
 /** What a shell says of a script that it cannot go on with: bash (subst.c, parse.y) and dash (expand.c, exec.c). */
 const OF_SHELL =
   /^[^\s:]{1,200}: (?:line )?\d{1,6}: (?:[^\s:]{1,200}: )?(?:syntax error\b|unexpected eof\b|(?:.{1,80}: )?bad substitution$|unbound variable$|parameter not set$|argument list too long$|cannot execute\b|not found$|division by (?:0|zero)\b)/i;
@@ -185,7 +213,8 @@ const BEFORE_PROGRAM =
 /** `curl: (28) Operation timed out`, `OMP: Error #15: Initializing libiomp5.so`. */
 const NUMBERED = /^(?:curl: \(\d{1,2}\) |OMP: (?:System )?Error #\d{1,4}: )\S/;
 /** miette of Rust, as of uv, and pip; the others mark what a list of checks has not found, too. */
-const MARKED = /^(?:× \S|[✗✘] (?=.{0,200}\b(?:errors?|fail\w*|fatal)\b))/i;
+const MARKED =
+  /^(?:× \S|Can't locate \S{1,200} in @INC\b|[✗✘] (?=.{0,200}\b(?:errors?|fail\w*|fatal)\b))/i;
 /** The linker, of a library whose name alone it was given (binutils, ld/ldfile.c); newer ones add what the system says. */
 const LINKED = /^(?:\/\S{1,200}\/)?(?:[\w-]{1,60}-)?ld(?:\.\w{1,10})?: cannot find -l\S/;
 /** NVSHMEM's place in its source, with a status or with words; the only level of libfabric for what went wrong. */

@@ -11,6 +11,10 @@ const HARMLESS = new RegExp(
     /\b(?:will|entering|going to|about to) retry\b|\bretry (?:loop|in|after)\b/,
     /\b(?:has|have|is|are|was|were|successfully) recovered\b|(?<!\bnot (?:be )?)\brecovered from\b/,
     /pip's dependency resolver/,
+    // A bar of tqdm, whatever level its stream is logged with.
+    /\d{1,3}%\|[^|]{0,80}\| {0,4}[\d.]{1,12}[kMG]?\/[\d.]{1,12}[kMG]? \[[^\]]{0,200}\]?\s*$/,
+    // Slurm as it ends a step, and the head of torchrun's report.
+    /\b_step_signal: Terminating\b|^\S{1,80}\.py FAILED\s*$/,
     /\berror: (?:subprocess-exited-with-error|metadata-generation-failed)\s*$/,
     /(?:^|\s)[×x] (?:.{1,200} did not run successfully\.?\s*$|encountered error while (?:generating package metadata|trying to install package))/,
     /\bthis error originates from a subprocess\b/,
@@ -34,7 +38,7 @@ const HARMLESS = new RegExp(
     /error(?: rate)?\s?[:=]\s?[-+]?\d{0,9}\.\d{1,20}(?:e[-+]?\d{1,4})?%?(?![\w.])/,
     /\b(?:starting|start|training|begin(?:ning)?) (?:from scratch|fresh|anew|over)\b/,
     /\b(?:using|use|running on|defaulting to) (?:the )?(?:cpu|default)\b/,
-    /^[\w /-]{1,60}: \d{1,9}(?: (?:of|in|out of) [\w ]{1,40})?\s*$/,
+    /^(?!.{0,60}\b(?:exceeded|invalid|unsupported|not allowed)\b)[\w /-]{1,60}: \d{1,9}(?: (?:of|in|out of) [\w ]{1,40})?\s*$/,
     /\bfile (?:doesn't|does not) exist in container, not updating$/,
     /\bis over \d{1,3}% full, available space: \d|\bhas constructor arguments in the object store\b/,
     /\bmetrics will not be exported\b|\binitialize the metrics agent\b/,
@@ -51,6 +55,15 @@ const HARMLESS = new RegExp(
     /\b(?:Syntax|Future|PendingDeprecation|Resource)Warning: |\bslow_operation_alarm\b/,
     /\bvery slow compile\b|\bnot a git repository\b|\bsetting \w+ to \S+$/,
     /\bno (?:access to tty|job control in this shell)\b/,
+    /\bno version information available \(required by\b/,
+    // What mixed precision answers a step with.
+    /\boverflow\b.{0,120}\b(?:reducing|setting|decreasing|lowering) (?:the )?(?:loss[_ ]scale|scale|to)\b/,
+    /\bcancell?ed before terminating\b|^GROMACS reminds you:/,
+    // What torchrun heads its report with.
+    /^\S{1,200} FAILED\s*$/,
+    /\bis not a failure\b|^mkdir: .{1,200}: file exists\b|^rm: cannot remove\b/,
+    // A call of NCCL that only passes a status on; a service that is there again.
+    /\bNCCL WARN \S{1,120}:\d{1,6} -> \d{1,3}\b|\bresuming normal operation\b|\berrors? (?:has been |was )?resolved\b/,
     /^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
   ]
     .map(({ source }) => source)
@@ -111,8 +124,12 @@ const SPEAKS_OF = new RegExp(
 const GIVEN_BACK =
   /\bde-?register(?:ing)?\b.{0,120}\bfailed\b|\bfailed to (?:de-?register|unregister|unmap)\b/i;
 
-/** busybox asks for the name of its own server first; slurmstepd has lost a task that has ended. */
-const OF_TOOL_ITSELF = /\bcan't resolve '\(null\)'|\bwrite to unblock task \d/;
+/**
+ * busybox asks for the name of its own server first; slurmstepd has lost a task that has ended; MVAPICH says what
+ * errno was, whatever failed (`: No such file or directory (2)`).
+ */
+const OF_TOOL_ITSELF =
+  /\bcan't resolve '\(null\)'|\bwrite to unblock task \d|^\s{0,8}: [A-Z][\w ]{3,60} \(\d{1,3}\)\s*$/;
 
 /** Whether a line whose words mean a failure tells of none; `below` are the lines after it. */
 export function tellsOfNone(
@@ -123,6 +140,8 @@ export function tellsOfNone(
 ): boolean {
   if (CAN_BE_ANNOUNCED.test(id)) return ANNOUNCES.test(text) && !HAPPENED.test(text);
   if (OF_TOOL_ITSELF.test(text)) return true;
+  // The driver checks itself, and no program.
+  if (id === 'assertion' && /\bNVRM: /.test(text)) return true;
   if ((layer === 'fabric' || id === 'host-memory') && GIVEN_BACK.test(text)) return true;
   if (layer === 'hardware' && SPEAKS_OF.test(text)) return true;
   if (id === 'wrong-results') return /\bfaulty\b/i.test(text) && !FAULTY.test(text);
@@ -138,7 +157,7 @@ export function tellsOfNone(
   ) {
     return true;
   }
-  return layer === 'fabric' && isTriedAgain(text, below);
+  return (layer === 'fabric' || layer === 'host') && isTriedAgain(text, below);
 }
 
 /** The line below says what it takes instead. */
@@ -146,8 +165,13 @@ const INSTEAD =
   /\b(?:setting|using|defaulting|reverting|switching)\b.{0,40}\b(?:to|instead|default\w*)\b/i;
 /** Nothing is taken in place of memory that there is not. */
 const OF_MEMORY = /\bout of (?:[\w-]+ ){0,2}memory\b|\boom\b|\bcannot allocate\b/i;
+/** It makes anew what it could not read. */
+const ANEW =
+  /\b(?:from scratch|start(?:s|ing|ed)? (?:fresh|anew|over)|recomputing|rebuilding|regenerating)\b/i;
 const isReplaced = (text: string, [next = '']: readonly string[]): boolean =>
-  INSTEAD.test(next) && !FATAL.test(text) && !OF_MEMORY.test(text) && sharesWord(text, next);
+  !FATAL.test(text) &&
+  !OF_MEMORY.test(text) &&
+  (ANEW.test(next) || (INSTEAD.test(next) && sharesWord(text, next)));
 
 /** What ends a program is not tried again by what stands below. */
 const FATAL = /^\W{0,4}fatal\b/i;
@@ -182,6 +206,23 @@ function sharesWord(text: string, line: string): boolean {
 export const isHarmless = (text: string): boolean =>
   HARMLESS.test(text) || OF_TOOL_ITSELF.test(text) || tellsOfOther(text);
 
+/** A note says what it does instead, counts none, or names what a program takes where it is there. */
+const GOES_ON = new RegExp(
+  [
+    /[,;:.-] {0,2}(?:so |and |but |will |now |then |we |it )?(?:us(?:e|es|ing)|build(?:s|ing)?|creat(?:e|es|ing)|leav(?:e|es|ing)|skip(?:s|ping|ped)?|disabl(?:e|es|ing|ed)|reconnect(?:s|ing|ed)|resum(?:es|ing|ed)|compil(?:e|es|ing)|generat(?:e|es|ing)|default(?:s|ing)|keep(?:s|ing)?|continu(?:e|es|ing)|proceed(?:s|ing)|trying|switch(?:es|ing)|initiali[sz](?:e|es|ing)|assum(?:e|es|ing)|ignor(?:e|es|ing|ed)|drop(?:s|ping|ped)|running (?:on|with|without))\b(?! (?:the )?(?:job|program|run|process|training|failed|due)\b)/,
+    /^\W*(?:skip(?:ping|ped)|ignor(?:ing|ed)|dropp(?:ing|ed)|disabl(?:ing|ed)|fall(?:ing|s) back|leaving out)\b/,
+    /\b(?:metrics|telemetry|monitoring|logging|tracing|profil\w{1,6}|stat(?:istic)?s|reporting|progress bars?) (?:are |is |will be |has been )?(?:disabled|off|unavailable)\b/,
+    /\b(?:0|no|zero) (?:failed|failures?|errors?|times|skipped|dropped|timeouts?|retries)(?=\W*$|[,;.])|\bfailed 0\b/,
+    /\b(?:failed|errors|timeouts|timed out|skipped|dropped|rejected)\s?[:=]\s?\d{1,9}\b/,
+    /\bcapture skipped\b|\bwill (?:keep|continue|try|use|be (?:skipped|ignored|used|created))\b/,
+    /\b(?:xformers|flash[-_ ]?att\w{0,7}(?:[- ]\d)?|sage ?attention|apex|triton|tensorboard\w?|wandb|pynvml|torchvision|torchaudio|tensorrt|onnx\w{0,8}|liger\w{0,8}|transformer[ _]engine|opencv|cupy|numba|tqdm|rich)\b (?:(?:package|library|module) )?(?:is |was )?not (?:available|installed|found)\W*$/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
+export const goesOn = (text: string): boolean => GOES_ON.test(text);
+
 /** A tool of a start script, and libraries that do without what they cannot write. */
 const TOOL =
   /^(?:\/(?:\S{0,60}\/)?)?(?:cat|ls|cp|mv|rm|ln|ldd|chown|chmod|mkdir|rmdir|touch|find|grep|tar|stat|df|du|id|mount|umount|ip|ifconfig|lspci|lscpu|numactl|ldconfig|head|tail|sed|awk|which|source|ulimit|sysctl|hostname|date|sort|uname|free|ps|top|getopt|cut|tr|uniq|wc|xargs|nproc|timeout|tee|base64|realpath|readlink|mktemp|seq|sleep|env|curl|wget|ping|nc|bash|sh|dash|zsh|[\w.-]{1,60}\.sh): |^mkdir -p failed for path|^[\w.-]{1,60}: command not found|^wandb: (?:ERROR|WARNING)\b/;
@@ -212,6 +253,7 @@ const ENDS_IT = /: error while loading shared libraries: |\| UNAVAILABLE: /;
  */
 export function weaknessOf(id: string, text: string): 'tool' | 'passes' | undefined {
   if (ENDS_IT.test(text)) return undefined;
+  if (/\bthrown while requesting\b/.test(text)) return 'passes';
   if ((OF_TOOLS.test(id) && TOOL.test(text)) || OF_OTHERS.test(text)) return 'tool';
   return OFTEN_PASSES.test(id) ? 'passes' : undefined;
 }

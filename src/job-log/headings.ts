@@ -24,9 +24,13 @@ const isAboveTraceback = ({ stream }: Line, next: Next): boolean => {
 
 /** `AssertionError: `, and `RuntimeError: Ninja build failed. Ninja output:` above an error by its form. */
 const BARE = /^[\w.]{1,200}:\s*$/;
+/** GROMACS names the condition in the line below. */
+const BARE_CHECK = /^\W*assertion failed:\s*$/i;
 const withoutMessage = ({ id, role }: Meaning, line: Line, next: Next): string | undefined => {
-  if (id !== 'exception' || role !== 'cause') return undefined;
   const [below] = next();
+  if (id === 'assertion' && BARE_CHECK.test(line.text))
+    return below?.text.trim() ? below.text : undefined;
+  if (id !== 'exception' || role !== 'cause') return undefined;
   if (below?.stream !== line.stream || below.text.endsWith(TRACEBACK)) return undefined;
   const isHead =
     (BARE.test(line.text.trim()) && /\w/.test(below.text)) ||
@@ -37,6 +41,17 @@ const withoutMessage = ({ id, role }: Meaning, line: Line, next: Next): string |
 /** Whether it is quoted from the line below. */
 export const saysBelow = (meaning: Meaning, line: Line, next: Next): boolean =>
   withoutMessage(meaning, line, next) !== undefined;
+
+/** anyhow and eyre of Rust head with this the chain of what led to an error, the next one first. */
+const CAUSED_BY = /^\s*Caused by:\s*$/;
+export const CHAIN_LINES = 6;
+
+/** What an error says in the lines below of what it came of; undefined where it says nothing. */
+export function causedBy(below: readonly string[]): string | undefined {
+  const head = below.findIndex(text => text.trim() !== '');
+  if (head < 0 || !CAUSED_BY.test(below[head] ?? '')) return undefined;
+  return below.slice(head + 1).join(' ');
+}
 
 /** Open MPI: `[n:7] *** Process received signal ***`, and `[n:7] Signal: Segmentation fault (11)` below. */
 const SIGNAL_HEAD = /\*\*\* Process received signal \*\*\*\s*$/;

@@ -16,7 +16,7 @@ const FAILS =
 const OF_TABLE = /\S {3,}\S/;
 /** It tells of what the job does all the same. */
 const GOES_ON =
-  /^WARNING\b|\b(?:will (?:continue|proceed)|ignor(?:ed|ing)|deprecated|discouraged|by default|fall(?:ing)? back|may (?:negatively )?(?:impact|affect|hang|result)|lower performance)\b/i;
+  /^WARNING\b|\b(?:will (?:continue|proceed)|ignor(?:ed|ing)|deprecated|discouraged|by default|fall(?:ing)? back|may (?:negatively )?(?:impact|affect|hang|result|behave)|lower performance)\b/i;
 
 /** Its first paragraph as one line, an error where it tells of one; what was wrapped behind it is empty. */
 export function withHelpBlocks(lines: readonly Line[]): readonly Line[] {
@@ -73,4 +73,41 @@ function paragraphIn(lines: readonly Line[], begin: number, end: number): Paragr
   return block.slice(first, to - begin).some(text => OF_TABLE.test(text))
     ? undefined
     : { from: begin + first, to };
+}
+
+/**
+ * MPICH and what is built from it write `Fatal error in PMPI_Init: Other MPI error, error stack:` and below it who
+ * called whom, the innermost last (src/mpi/errhan/errutil.c): that one tells the reason.
+ */
+const STACK_HEADING = /\berror stack:\s*$/;
+const STACK_FRAME = /^\w{1,80}\(\d{1,6}\)\.{0,80} ?:/;
+
+/** Of each such stack the calls are quiet, and the reason is an error. */
+export function withErrorStacks(lines: readonly Line[]): readonly Line[] {
+  let isStack = false;
+  return lines.map((line, at) => {
+    isStack = (isStack && STACK_FRAME.test(line.text)) || STACK_HEADING.test(line.text);
+    if (!isStack || !STACK_FRAME.test(line.text)) return line;
+    const isCall = STACK_FRAME.test(lines[at + 1]?.text ?? '');
+    return { ...line, level: isCall ? 'quiet' : 'error' };
+  });
+}
+
+/** Java's exceptions, and what of them a logger writes below the line that tells of them. */
+const JAVA_EXCEPTION = /^(?:[a-z_]\w{0,40}\.){2,10}[A-Z][\w$]{0,80}(?:: |\s*$)/;
+const JAVA_FRAME = /^\s+at [\w$.]{1,300}[(/]/;
+const JAVA_STACK = /^(?:\s+at |Caused by: |\s+\.{3} \d{1,6} (?:more|common))/;
+
+/** What a logger of Java only warns or notes of has its stack below it: that is no louder. */
+export function withLoggedStacks(lines: readonly Line[]): readonly Line[] {
+  let isQuiet = false;
+  return lines.map((line, at) => {
+    const above = lines[at - 1]?.level;
+    const begins =
+      (above === 'warning' || above === 'quiet') &&
+      JAVA_EXCEPTION.test(line.text) &&
+      JAVA_FRAME.test(lines[at + 1]?.text ?? '');
+    isQuiet = begins || (isQuiet && JAVA_STACK.test(line.text));
+    return isQuiet ? { ...line, level: 'quiet' } : line;
+  });
 }

@@ -89,7 +89,8 @@ export function meaningOf(line: string, exception?: string): Meaning | undefined
       ? undefined
       : allJobTexts().find(({ classes }) => classes?.includes(exception));
   if (byClass) return byClass;
-  const rows = found(line.toLowerCase());
+  // A text that ends with a blank ends with a word.
+  const rows = found(`${line.toLowerCase()} `);
   const within = rows.filter(({ row }) => !WRAPS.test(row.id));
   const own = heaviest(within.length > 0 ? within : rows);
   const common = weighedText(line);

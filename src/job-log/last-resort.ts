@@ -27,7 +27,9 @@ export function withCause(
   if (causesOf(known) > 0) return beforeTools(known, failures) ?? withReason(known, failures);
   const consequences = known.filter(({ meaning }) => meaning.role === 'consequence');
   // What only heads the reason behind it is not what failed first.
-  const first = consequences.find(one => !HEADS.test(one.text)) ?? consequences[0];
+  const earliest = consequences.find(one => !HEADS.test(one.text)) ?? consequences[0];
+  const link = consequences.find(({ meaning }) => OF_LINK.test(meaning.id));
+  const first = link && earliest?.meaning.id === 'nccl-remote' ? link : earliest;
   const [failed] = failures;
   if (first?.meaning.layer !== 'fabric') {
     const before = known.find(({ meaning }) => meaning.id !== 'crash' || meaning.role !== 'report');
@@ -52,6 +54,14 @@ export function withCause(
     .map(one => (isCause(one) ? asLastResort(one) : one));
 }
 
+/** An adapter tells of the link itself what NCCL leaves open: `remote process exited or there was a network error`. */
+const OF_LINK = /^(?:nccl-ib-\d{1,3}|ib-completion)$/;
+
+/** A tool's line to any error, what often passes to one that was fatal. */
+const IS_FATAL = /^\W{0,4}fatal\b/i;
+const gives = ({ weak }: Occurrence, { text }: Occurrence): boolean =>
+  weak === 'tool' || (weak === 'passes' && IS_FATAL.test(text));
+
 /** What a tool of a script says after an error of somebody else is of the tidying up. */
 function beforeTools(
   known: readonly Occurrence[],
@@ -60,7 +70,7 @@ function beforeTools(
   const causes = known.filter(({ meaning }) => meaning.role === 'cause');
   const first = causes[0]?.line ?? 0;
   const failed = failures.find(({ line, text }) => line < first && !passesOn(text));
-  if (!failed || causes.some(({ weak }) => weak !== 'tool')) return undefined;
+  if (!failed || causes.some(one => !gives(one, failed))) return undefined;
   return [
     failed,
     ...known.map(one =>
@@ -118,12 +128,40 @@ function reasonOf(cause: Occurrence, failures: readonly Occurrence[]): Occurrenc
         : isBare && cause.ordinary - ordinary <= FEW_LINES,
     );
   }
-  if (!passesOn(cause.text) && cause.meaning.id !== 'crash') return undefined;
-  const withinLines = passesOn(cause.text) ? FOLLOWS_LINES : FEW_LINES;
-  return own.find(
-    ({ line, ordinary }) => line < cause.line && cause.ordinary - ordinary <= withinLines,
-  );
+  const before = own.filter(({ line }) => line < cause.line);
+  if (cause.meaning.id === 'import') return before.find(({ text }) => OF_INSTALLER.test(text));
+  const isHollow = cause.meaning.id === 'exception' && HOLLOW.test(cause.text);
+  if (!isHollow && !passesOn(cause.text) && cause.meaning.id !== 'crash') return undefined;
+  const withinLines = cause.meaning.id === 'crash' ? FEW_LINES : FOLLOWS_LINES;
+  return before.find(({ ordinary }) => cause.ordinary - ordinary <= withinLines);
 }
+
+/** A package that could not be installed is the module that is not found. */
+const OF_INSTALLER =
+  /^ERROR: (?:Could not (?:find a version|install|build)|No matching distribution|Failed building)|^E: (?:Unable|Failed|Package)|\b(?:CondaHTTPError|PackagesNotFoundError|ResolutionImpossible|No solution found)\b/;
+/** A value that is not there, mostly since something before it has failed. */
+const HOLLOW =
+  /'NoneType' object\b|^UnboundLocalError: |\bcannot unpack non-iterable NoneType\b|\bnot supported between instances of '\w+' and 'NoneType'/;
+
+/** What a build or a command has printed, which the exception quotes below its own words. */
+function quotedBelow(
+  cause: Occurrence,
+  known: readonly Occurrence[],
+  failures: readonly Occurrence[],
+): Occurrence | undefined {
+  if (cause.meaning.id !== 'exception' || !passesOn(cause.text)) return undefined;
+  return [...known.filter(({ meaning }) => BELOW_BUILD.test(meaning.id)), ...failures]
+    .filter(
+      ({ line, ordinary, text, stream }) =>
+        line > cause.line &&
+        ordinary - cause.ordinary <= REASON_WITHIN_LINES &&
+        stream === cause.stream &&
+        !passesOn(text),
+    )
+    .toSorted((a, b) => a.line - b.line)[0];
+}
+/** What a shell, a compiler or a linker says. */
+const BELOW_BUILD = /^(?:file-missing|permission|disk-full|host-memory|versions|import)$/;
 
 /** What kept it from its peer, right before a status that tells nothing else. */
 const networkBefore = (cause: Occurrence, known: readonly Occurrence[]): Occurrence | undefined =>
@@ -138,8 +176,19 @@ const networkBefore = (cause: Occurrence, known: readonly Occurrence[]): Occurre
       )
     : undefined;
 
+const withRole = (one: Occurrence, role: 'cause' | 'report'): Occurrence => ({
+  ...one,
+  meaning: { ...one.meaning, role },
+});
+
+/** Raised of another one that only passes on what stands below both. */
+const isWrapping = (one: Occurrence, reason: Occurrence): boolean =>
+  one.line < reason.line && one.meaning.id === 'exception' && passesOn(one.text);
+
 /** What does not fit a compiler is of whoever chose both, where the build tells. */
 const COMPILER = /:\d{1,7}(?::\d{1,5})?: (?:fatal )?error: |\(\d{1,7}\): error: /;
+
+const isFull = ({ meaning }: Occurrence): boolean => meaning.id === 'disk-full';
 
 function withReason(
   known: readonly Occurrence[],
@@ -147,13 +196,18 @@ function withReason(
 ): readonly Occurrence[] {
   const cause = known.find(({ meaning }) => meaning.role === 'cause');
   if (!cause) return known;
-  const asReport = { ...cause, meaning: { ...cause.meaning, role: 'report' as const } };
+  const asReport = withRole(cause, 'report');
+  // What could not be written there was no place for.
+  if (cause.meaning.id === 'checkpoint-write' && known.some(isFull)) {
+    return known.map(one => (one.meaning.id === cause.meaning.id ? withRole(one, 'report') : one));
+  }
   const network = networkBefore(cause, known);
   if (network) {
     return known.map(one => (one === cause ? asReport : one === network ? asLastResort(one) : one));
   }
-  const reason = reasonOf(cause, failures);
+  const reason = reasonOf(cause, failures) ?? quotedBelow(cause, known, failures);
   if (!reason) return known;
+  const others = known.filter(one => one !== reason);
   const { lastResort, ...rest } = reason;
   // Only what says that it is an error is sure to be the reason.
   const isError = FAILED_FORM.test(reason.text) || RAISED_WITHIN.test(reason.text);
@@ -164,15 +218,15 @@ function withReason(
     (reason.meaning.layer === 'unknown' && !isStatus && !tellsOfMachine(reason.text));
   const { layer, action } = isOpen ? cause.meaning : reason.meaning;
   return [
-    ...known,
+    ...others,
     {
       ...rest,
       ...(!isError && optional({ lastResort })),
-      meaning: { ...reason.meaning, layer, action },
+      meaning: { ...reason.meaning, role: 'cause' as const, layer, action },
     },
   ]
     .toSorted((a, b) => a.line - b.line)
-    .map(one => (one === cause ? asReport : one));
+    .map(one => (one === cause || isWrapping(one, reason) ? withRole(one, 'report') : one));
 }
 
 /** What a program says of a network that failed it, in whatever words. */

@@ -1,5 +1,6 @@
 import { JOB_LOG_LINES_MAX } from '../contract/limits.ts';
 import { isoTime } from '../contract/time.ts';
+import { labelOf } from './line-labels.ts';
 import { openAtEndOf } from './quoted.ts';
 
 /** Of a longer line its beginning and its end are read: whoever wrote it may have made it to be slow. */
@@ -25,12 +26,6 @@ export interface Line {
   readonly within?: string | undefined;
 }
 
-/** ` 3: ` of srun --label, as wide as the last rank, where most lines have it. */
-const LABEL = /^ {0,5}(\d{1,6}): /;
-/** `worker-1: ` of pdsh, as DeepSpeed starts its nodes with it, and `/container_e559_1: ` of YARN: a name with a number that is none of a step. */
-const HOST =
-  /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d)(?=\/?[a-z._-]{0,60}\d)\/?[a-z][\w.-]{1,80}: /;
-
 /** What there is to read, and how many characters of lines that are too long are not. */
 export interface LogLines {
   readonly lines: readonly Line[];
@@ -39,7 +34,7 @@ export interface LogLines {
 
 export function linesOf(text: string): LogLines {
   let unreadCharacters = 0;
-  const raws = text.replace(/\n$/, '').split('\n');
+  const raws = text.replace(/\n$/, '').split('\n').map(behindBars);
   const piecesMax = piecesOfEach(raws);
   const collectors = new Collectors();
   const lines = raws.flatMap((raw, index) => {
@@ -49,22 +44,37 @@ export function linesOf(text: string): LogLines {
     unreadCharacters += unread;
     return parts;
   });
-  const label = [LABEL, HOST].find(form => isOfMost(lines, form));
-  if (!label) return { lines, unreadCharacters };
-  const within = new Collectors();
-  return { lines: lines.map(line => unlabelled(line, label, within)), unreadCharacters };
+  return { lines: withoutLabels(lines), unreadCharacters };
 }
 
-const isOfMost = (lines: readonly Line[], label: RegExp): boolean =>
-  lines.filter(({ text }) => label.test(text)).length * 2 > lines.length;
+/** What another process writes behind a bar of tqdm, and bars that a terminal's log holds one behind the other. */
+const BEHIND_BAR = /((?:it\/s|s\/it)[^\]\r]{0,200}\])(?: {1,3}(?=\d{1,3}%\|)|(?=[A-Za-z[(]))/g;
+const behindBars = (raw: string): string =>
+  raw.includes('/s') || raw.includes('s/it') ? raw.replaceAll(BEHIND_BAR, '$1\r') : raw;
+
+/** Who collects the lines of who collects lines. */
+const LABELS_MAX = 3;
+
+function withoutLabels(lines: readonly Line[], left = LABELS_MAX): readonly Line[] {
+  const label = left > 0 ? labelOf(lines.map(({ text }) => text)) : undefined;
+  if (!label) return lines;
+  const within = new Collectors();
+  return withoutLabels(
+    lines.map(line => unlabelled(line, label, within)),
+    left - 1,
+  );
+}
 
 /** What stands behind a label is read as a line of its own. */
 function unlabelled(line: Line, form: RegExp, collectors: Collectors): Line {
-  const [label, rank] = form.exec(line.text) ?? [];
-  if (label === undefined) return line;
+  const found = form.exec(line.text);
+  if (!found) return line;
+  const label = found[0];
+  const rank = found.groups ? (found.groups['rank'] ?? found.groups['mpi']) : found[1];
   const { level, text, ...own } = lineOf(line.text.slice(label.length), line.number, collectors);
   return {
-    ...{ ...line, level, text, gpu: own.gpu ?? line.gpu, stream: `${label}${own.stream}` },
+    ...{ ...line, text, gpu: own.gpu ?? line.gpu, stream: `${label}${own.stream}` },
+    level: level === 'plain' ? line.level : level,
     rank: rank === undefined ? own.rank : Number(rank),
   };
 }
@@ -155,10 +165,12 @@ function ncclIn(text: string) {
 }
 /** The same where what stands before it was cut off. */
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
-/** What docker compose, an exception group and a table put before a line; no row of a table of nvidia-smi. */
-const PIPE = /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)/;
-/** A value of an error file that spans lines: `    "message": "ValueError: …",`. */
-const MEMBER = /^\s{0,40}"(?:message|msg|error|err|exception|reason|detail)"\s?: ?"(?=\S)/;
+/** What docker compose, an exception group and a table put before a line, and fairseq before its level; no row of a table of nvidia-smi. */
+const PIPE =
+  /^(?:[a-z][\w.-]{0,60} {0,40}| {1,8})[|│] (?=\S)|^\| (?=(?:INFO|WARNING|ERROR)\b|[\w /-]{2,40}\| Fail\b)/;
+/** A value of an error file that spans lines: `    "message": "ValueError: …",`; SageMaker's toolkit. */
+const MEMBER =
+  /^(?:\s{0,40}"(?:message|msg|error|err|exception|reason|detail)"\s?: ?|ErrorMessage )"(?=\S)/;
 /** Who collects the lines of another program notes them, errors as well: `[INFO ] W-9000 MODEL_LOG - ValueError: …`. */
 const COLLECTED =
   /^(?!\{)[^"']{0,160}?(?: - |\] |\|\| )(?:\[[\w.-]{1,40}\] )?(?=Traceback \(most recent call last\):$| {2,8}File "|(?:[a-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): \S)/;
@@ -191,9 +203,22 @@ class Collectors {
 
 /** pytest puts this before an exception. */
 const PYTEST = /^E {3}(?=[\w.]{1,120}(?:Error|Exception): )/;
+/** torch.distributed.checkpoint heads so what each rank raised. */
+const RANK_OF_TRACEBACK = /(?<=^Traceback \(most recent call last\):) \(RANK \d{1,6}\)\s*$/;
 const RANK_WITHIN = /\b(?:Rank|Culprit rank) (\d{1,6})\b/;
 
-function lineOf(raw: string, number: number, collectors: Collectors): Line {
+/** Docker's json-file and Jupyter's papermill keep each line so, behind it the stream. */
+const KEPT =
+  /^\{"log":"((?:[^"\\]|\\.){0,4096})","stream":"std|^\{"stream_name":"std(?:out|err)",(?:"time":[\d.]{1,20},)?"data":"((?:[^"\\]|\\.){0,4096})"/;
+const SIGNS: Readonly<Record<string, string>> = { n: '', r: '', t: '\t' };
+function outOfJson(text: string): string {
+  const [kept, log, data] = text.startsWith('{"') ? (KEPT.exec(text) ?? []) : [];
+  if (kept === undefined) return text;
+  return (log ?? data ?? '').replaceAll(/\\(.)/g, (_, sign: string) => SIGNS[sign] ?? sign);
+}
+
+function lineOf(written: string, number: number, collectors: Collectors): Line {
+  const raw = outOfJson(written);
   const plain = raw.includes('\u001B') ? raw.replaceAll(COLOUR, '') : raw;
   const { at, said } = stamped(plain);
   let text = said
@@ -224,7 +249,7 @@ function lineOf(raw: string, number: number, collectors: Collectors): Line {
     gpu: gpu === undefined ? undefined : Number(gpu),
     stream: `${actor}${(global ?? local)?.[0] ?? ''}`,
     level,
-    text: text.replace(LOGGER, ''),
+    text: text.replace(LOGGER, '').replace(RANK_OF_TRACEBACK, ''),
     number,
     redrawn: false,
   };
@@ -263,6 +288,13 @@ function namedLevelOf(text: string): string | undefined {
 /** `libfabric:77:1700000000::efa:cq:efa_cq_open():611<warn> `: its only level for an error (src/log.c). */
 const LIBFABRIC = /^libfabric:\d{1,10}:[^<]{1,160}<(warn|trace|info|debug)> /;
 
+/** `[1784621081.896649] [host:537  :1]       srd_iface.c:221  UCX  ERROR `, however long the host's name is. */
+const UCX =
+  /^\[\d{1,12}\.\d{1,9}\] \[[^\]]{1,300}\] {1,20}\S{1,80}:\d{1,6} {1,4}UC[XCTPSM] {1,4}(ERROR|FATAL|WARN)\b/;
+
+/** A row of `dcgmi diag`, whatever it warns of behind it. */
+const DIAGNOSED = /^[\w /-]{2,40}\| Fail\b/;
+
 /** The warnings module of Python, however long the path is. */
 const PYTHON_WARNING = /^\S{1,400}:\d{1,6}: \w*Warning: /;
 
@@ -275,9 +307,12 @@ function levelOf(text: string): Line['level'] {
   if (nccl !== undefined) return nccl === 'INFO' || nccl === 'TRACE' ? 'quiet' : 'error';
   const libfabric = text.startsWith('libfabric:') ? LIBFABRIC.exec(text)?.[1] : undefined;
   if (libfabric !== undefined) return libfabric === 'warn' ? 'plain' : 'quiet';
+  const ucx = text.startsWith('[') ? UCX.exec(text)?.[1] : undefined;
+  if (ucx !== undefined) return ucx === 'WARN' ? 'warning' : 'error';
   // PyTorch only warns of it, and the process has no CUDA from there on.
   if (text.includes(' CUDA initialization: ')) return 'error';
   if (STORE_FAILED.test(text) || text.includes(NO_LIBCUDA)) return 'error';
+  if (DIAGNOSED.test(text)) return 'error';
   if (STARTING.test(text)) return 'quiet';
   if (text.includes('Warning: ') && PYTHON_WARNING.test(text)) return 'warning';
   if (RAISED.test(text)) return 'plain';

@@ -7,7 +7,7 @@ const OTHER =
 /** What tells that another process has ended, and not why. */
 const ENDED = new RegExp(
   [
-    `\\b${OTHER}\\b.{0,40}\\b(?:(?:has|have|was|were|been|is|had) )?(?:terminated|exited|died|dead(?! code)|killed|crashed|ended|gone|stopped|aborted|failed to start|restarted)\\b`,
+    `\\b${OTHER}\\b.{0,40}\\b(?:(?:has|have|was|were|been|is|had) )?(?:terminated|exited|died|dead(?! code)|killed|crashed|ended|gone|stopped|aborted|failed to start|restarted|signall?ed)\\b`,
     `\\b(?:terminating|killing|stopping|restarting|shutting down)\\b.{0,40}\\b(?:process|worker|job|task|rank|shard)`,
     `\\b(?:child|worker|rank|task)(?: process| \\d+)? failed\\b`,
     `\\b(?:lost|removing) executor \\d`,
@@ -39,11 +39,19 @@ export const tellsOfOther = (text: string): boolean =>
 
 /** Where it says that the reason stands elsewhere. */
 const ELSEWHERE =
-  /\bfrom (?:this or )?another (?:task|process|rank|worker|host)\b|\berror handler invoked\b|\bsee (?:the )?(?:stack ?trace|root cause|error(?:s|\(s\))?|logs?|output)?\b.{0,24}\b(?:above|below|for (?:the )?(?:root cause|details?|more|error)|root cause)\b|\b(?:root cause|cause)\b.{0,40}\b(?:above|elsewhere|other)\b|\b(?:in|of|by) (?:a|the|another|some|one of the) (?:background|child|worker|other|sub)[ -]?(?:process|worker|rank)/i;
+  /\bfrom (?:this or )?another (?:task|process|rank|worker|host)\b|\berror handler invoked\b|\bsee (?:the )?(?:stack ?trace|root cause|error(?:s|\(s\))?|logs?|output)?\b.{0,24}\b(?:above|below|for (?:the )?(?:root cause|details?|more|error)|root cause)\b|\b(?:root cause|cause)\b.{0,40}\b(?:above|elsewhere|other)\b|\bone of the (?:\w+ )?(?:threads|workers|processes|tasks|ranks) (?:raised|threw|failed|hit)\b|\b(?:check|see|look at) (?:the )?other (?:trace|log|error)|\b(?:in|of|by) (?:a|the|another|some|one of the) (?:background|child|worker|other|sub)[ -]?(?:process|worker|rank)/i;
+
+/** Another thread of its own process has failed: that is told beside it, and comes of nobody else's end. */
+const OF_THREADS = /\bone of the (?:\w+ )?threads\b|\bother (?:trace|threads)/i;
+export const tellsOfThread = (text: string): boolean => OF_THREADS.test(text);
 
 /** Classes that are raised for the end of another process. */
 const OF_ENDED =
   /(?:Died|Dead|ChildFailed|Crashed|ProcessRaised|ProcessExited|KilledWorker|BrokenProcessPool|Unreachable\w*)(?:Error|Exception)?$/;
+
+/** The same for the other end of a connection between processes; a service has an address. */
+const OF_CLOSED =
+  /^(?:(?:Comm|Server|Connection|Channel|Socket|Stream|Pipe|Endpoint|Session|Transport)Closed|(?:Closed|Broken)Resource)(?:Error|Exception)?$/;
 
 /** A connection that the other side has given up. */
 const CLOSED =
@@ -66,6 +74,7 @@ export const tellsOfGone = (text: string): boolean => GONE.test(text);
 /** The row of the table that says the same of what an error tells of others; undefined where it tells of itself. */
 export function noticedOfOthers(text: string, exception = ''): string | undefined {
   if (OF_ENDED.test(exception) || ELSEWHERE.test(text)) return 'engine-dead';
+  if (OF_CLOSED.test(exception) && !/\bhttps?:\/\//.test(text)) return 'engine-dead';
   if (tellsOfGone(text) || tellsOfOther(text)) return 'other-rank';
   if (text.includes('://')) return undefined;
   if (CLOSED.test(text)) return 'peer-closed';

@@ -20,12 +20,15 @@ interface Reached {
 
 const COUNTS = [
   /** `iteration      100/  500000`, `Epoch 3`, `"step": 7`, `global_step=7`. */
-  /\b(step|iter|iteration|epoch|batch|update|global_step)s?\b["']?\]?[ :=#[(]{1,12}(\d{1,9})\b/i,
+  /\b(step|iter|iteration|epoch|batch|update|global_step)s?\b(?: number)?["']?\]?[ :=#[(]{1,80}(\d{1,9})\b/i,
+  /** `Processing patch           2`. */
+  /\b(processing|computing|solving|rendering|simulating|generating|evaluating|encoding|decoding|analy[sz]ing|calculating) (?:[a-z]\w{1,20} ){1,2}#?[ :]{0,12}(\d{1,9})\b/i,
   /** tqdm: `31/67 [29:02<35:12`; Keras: `100/100 [====`, `100/100 ━━━`; fairseq: `100 / 5000 loss=9.1`. */
   /(\b)(\d{1,9})(?:\/\d{1,9} (?:\[[\d=>.?]|━|\(\d{1,3}%\))|\s{0,2}\/\s{1,8}\d{1,9}\b)/,
 ];
-/** Which of them stands in few lines, and is slow to look for. */
-const OF_BARS = 1;
+/** Which of them stand in few lines, and are slow to look for. */
+const OF_DEEDS = 1;
+const OF_BARS = 2;
 /** One answer of a server after another; what is only looked up, a front end or a probe gets when nobody is at home any more. */
 const SERVED = /"POST \S{1,400} HTTP\/1\.[01]" 200\b/;
 /** A row of a benchmark's table has columns of numbers side by side, and one of them is measured. */
@@ -64,8 +67,8 @@ const DONE = new RegExp(
     /\b(?:training|fine-?tuning|job|run|evaluation|inference|experiment|program|workflow|benchmark|simulation)\b.{0,24}\b(?:completed?|finished|succeeded|is done|ended successfully)\b/,
     /\b(?:completed?|finished|succeeded|done|exited)\b.{0,12}\b(?:training|fine-?tuning|successfully)\b|\bsuccessfully (?:completed|finished|trained|recovered|restored)\b/,
     PASSED,
-    /\bexits successfully\b|\bis a success\b|\bout of bounds values : 0 ok\b/,
-    /\btrain_runtime\b|\btotal (?:wall time|img\/sec)\b|^(?:all )?(?:done|finished)\b[.!]*$/,
+    /\bprogram ended at\b|\bexits successfully\b|\bis a success\b|\bout of bounds values : 0 ok\b/,
+    /\btrain_runtime\b|\btotal (?:wall time|img\/sec)\b|^(?:all )?(?:done|finished)\b[.!]*$|^\W*(?:[a-z]{1,20} ){0,2}passed\W*$/,
     SERVES,
   ]
     .map(({ source }) => source)
@@ -78,7 +81,7 @@ const OF_SETUP =
 const BARE = /^(?:all )?(?:done|finished)\b[.!]*$/i;
 /** What DONE needs, in one look. */
 const MAY_BE_DONE =
-  /complete|success|succeed|finish|done|pass|train_runtime|total|0 ok|listening|ready|start|running on|server/i;
+  /complete|success|succeed|finish|done|ended|pass|train_runtime|total|0 ok|listening|ready|start|running on|server/i;
 const NOT_DONE =
   /\b(?:not|un\w+ly|fail\w*|error|without|before|until|when|if|once|after|will|to be)\b/i;
 
@@ -88,7 +91,7 @@ const ENDED_BADLY =
 
 /** Who started the program tells that it has ended, not that it did its work: `Job finished at Fri Nov 28`. */
 const ONLY_OVER =
-  /^(?!.*\b(?:success\w*|succeeded|correctly|normally|exit code 0)\b).{0,60}\b(?:job|run|program|workflow|script|task|step)\b.{0,24}\b(?:completed?|finished|ended|done)\b/i;
+  /^(?!.*\b(?:success\w*|succeeded|correctly|normally|exit code 0|program ended at)\b).{0,60}\b(?:job|run|program|workflow|script|task|step)\b.{0,24}\b(?:completed?|finished|ended|done)\b/i;
 
 /** Some ranks print so many steps later than others. */
 const LATE_STEPS = 8;
@@ -140,6 +143,7 @@ export class ProgressCount {
     if (ROW_BEGINS.test(text) && COLUMNS.test(text) && ROW.test(text)) this.#step(ROW_STEPS, at);
     for (const [index, form] of COUNTS.entries()) {
       if (index === OF_BARS && !text.includes('/')) continue;
+      if (index === OF_DEEDS && !text.includes('ing ')) continue;
       const [, name = '', digits] = form.exec(text) ?? [];
       if (digits === undefined) continue;
       this.#step(this.#growth(index, `${name}${stream}`, Number(digits)), at);

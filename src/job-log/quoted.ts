@@ -56,3 +56,25 @@ export function withoutQuoted({ level, text, within }: DataLine): string {
   if (DATA_LINE.test(text)) return '';
   return MAY_QUOTE.test(text) ? text.replace(VALUE, '$1') : text;
 }
+
+/** Who asks over several lines, until somebody answers. */
+const ASKS = /^(?:#{1,4} {0,2})?(?:prompt|question|user|human|instruction)\s?:/i;
+const ANSWERS =
+  /^(?:#{1,4} {0,2})?(?:response|answer|assistant|output|completion|generated(?: text)?|model)\s?:/i;
+const ASKED_LINES_MAX = 12;
+
+/** Without what somebody asked a model: a question that nobody answers may be the last before an end. */
+export function withoutQuestions<T extends { readonly text: string }>(
+  lines: readonly T[],
+): readonly T[] {
+  let until = -1;
+  return lines.map((line, at) => {
+    if (ASKS.test(line.text)) {
+      const answer = lines
+        .slice(at + 1, at + 1 + ASKED_LINES_MAX)
+        .findIndex(({ text }) => ANSWERS.test(text));
+      until = at + answer;
+    }
+    return at <= until ? { ...line, text: '' } : line;
+  });
+}

@@ -2,35 +2,27 @@ import type { JobLog, JobLogEntry } from '../contract/job-log.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { type Found, startsAnew, storyOf } from './attempts.ts';
-import {
-  exceptionMeaning,
-  firstErrorMeaning,
-  ofItsWords,
-  ownFailure,
-  waitedInVain,
-} from './by-words.ts';
+import { exceptionMeaning, ofItsWords, ownFailure, waitedInVain } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
 import { type Occurrence, withoutBanner, withoutProbes } from './ending.ts';
-import { withErrorStacks } from './error-stacks.ts';
-import {
-  givesUp,
-  isNested,
-  looksFailed,
-  MAY_FAIL,
-  MAY_REPORT,
-  onlyEnds,
-  passesOn,
-  quits,
-  voiceOf,
-} from './failure-forms.ts';
-import { isHarmless, isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
-import { headed, headsTraceback, saysBelow } from './headings.ts';
-import { withHelpBlocks } from './help-blocks.ts';
+import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn } from './failure-forms.ts';
+import { isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
+import { CHAIN_LINES, causedBy, headed, headsTraceback, saysBelow } from './headings.ts';
+import { withErrorStacks, withHelpBlocks, withLoggedStacks } from './help-blocks.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
+import {
+  BELOW_LINES,
+  failureOf,
+  lastWords,
+  type Place,
+  quitting,
+  withForerunner,
+  withWarning,
+} from './last-words.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { ProgressCount } from './progress.ts';
 import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
-import { withoutQuoted } from './quoted.ts';
+import { withoutQuestions, withoutQuoted } from './quoted.ts';
 import { rankDevicesOf } from './rank-devices.ts';
 import { withoutSecrets } from './secrets.ts';
 import { Tracebacks } from './tracebacks.ts';
@@ -52,14 +44,14 @@ interface FetchedLog
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const { lines: written, unreadCharacters } = linesOf(text);
-  const lines = withErrorStacks(withHelpBlocks(written));
+  const lines = withLoggedStacks(withErrorStacks(withHelpBlocks(withoutQuestions(written))));
   const { found, ordinary, progress } = foundIn(lines);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
   const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
   const story = storyOf(found, end, progress);
   const { recovered } = story;
-  const told = withoutPassed(story.told, lines, progress);
+  const told = withoutPassed(withForerunner(story.told, lines, progress), lines, progress);
   const began = told.find(({ meaning }) => meaning.role !== 'report') ?? told[0];
   const beganAt = began?.line ?? Number.POSITIVE_INFINITY;
   return {
@@ -80,16 +72,19 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
 }
 
 /** What looks like a failure only by its form is told, and ended nothing, where the program says that it has succeeded. */
-const SUCCEEDED = /\bsuccess(?:fully|ful)?\b|\bsucceeded\b/i;
+const SUCCEEDED = /\bsuccess(?:fully|ful)?\b|\bsucceeded\b|^\W*(?:[a-z]{1,20} ){0,2}passed\W*$/i;
 function withoutPassed(
   told: readonly Occurrence[],
   lines: readonly Line[],
   progress: ProgressCount,
 ): readonly Occurrence[] {
   const last = told.findLast(({ meaning }) => meaning.role === 'cause');
-  if (!last?.lastResort || last.meaning.id !== 'first-error') return told;
+  if (!last?.lastResort) return told;
   const done = lines[(progress.doneAfter(last.line) ?? 0) - 1];
-  if (!done || !SUCCEEDED.test(done.text)) return told;
+  const isWarned = lines[last.line - 1]?.level === 'warning';
+  if (!done || !(isWarned || (last.meaning.id === 'first-error' && SUCCEEDED.test(done.text)))) {
+    return told;
+  }
   return told.map(({ lastResort, ...one }) =>
     lastResort ? { ...one, meaning: { ...one.meaning, role: 'report' as const } } : one,
   );
@@ -101,10 +96,14 @@ const said = (line: Line | undefined) =>
     ...optional({ at: line.at }),
   };
 
+/** The line above, over one that is empty. */
+const headAbove = (lines: readonly Line[], index: number): string => {
+  const above = lines[index - 1]?.text ?? '';
+  return above.trim() === '' ? (lines[index - 2]?.text ?? '') : above;
+};
+
 const textsOf = (lines: readonly Line[]): readonly string[] => lines.map(({ text }) => text);
 
-/** So many lines below, another says the same again, or says more. */
-const BELOW_LINES = 2;
 /** Within so many ordinary lines of its end, a program says why it gives up. */
 const LAST_WORDS_LINES = 16;
 
@@ -126,22 +125,23 @@ function foundIn(lines: readonly Line[]) {
     if (!read) return;
     const { isFrame, said: words, exception, ends, chain, during } = read;
     const next = () => lines.slice(index + 1, index + 1 + BELOW_LINES);
+    const below = (count: number) => textsOf(lines.slice(index + 1, index + 1 + count));
     const own = (mayFail || exception) && meaningOfLine({ ...line, text: words }, exception, next);
     const meaning = own ? headed(own, line, next) : undefined;
-    const below = meaning && saysBelow(meaning, line, next) ? 1 : 0;
-    const place: Place = { at, line: index + 1 + below, ordinary, stream, rank, gpu };
+    const further = meaning && saysBelow(meaning, line, next) ? 1 : 0;
+    const place: Place = { at, line: index + 1 + further, ordinary, stream, rank, gpu };
     if (startsAnew(text)) restarts.push(place);
     if (!meaning) {
       if (line.text.trim() === '') return;
       progress.add(stream, text, index + 1);
-      const above = lines[index - 1]?.text ?? '';
+      const above = headAbove(lines, index);
       if (isFrame && !isNested(words, above)) return;
       if (
         looksFailed({ ...line, text: text.trimStart() }, above) &&
         !isTriedAgain(text, textsOf(next())) &&
         !headsTraceback(line, next)
       ) {
-        failures.push(failureOf(words, place));
+        failures.push(failureOf(words, place, causedBy(below(CHAIN_LINES))));
       }
       if (!line.redrawn) ordinary += 1;
       if (!line.redrawn && lastLines.push(place) > LAST_WORDS_LINES) lastLines.shift();
@@ -164,7 +164,7 @@ function foundIn(lines: readonly Line[]) {
     : quitting(lines, [...beforeOthers]);
   const found: Found = {
     ...{ occurrences: bounded(occurrences), givenUp, restarts },
-    failures: withoutMet(withoutProbes(failures, ordinary), lines),
+    failures: withWarning(lines, withoutMet(withoutProbes(failures, ordinary), lines)),
   };
   return { found, ordinary, progress };
 }
@@ -184,74 +184,6 @@ function withoutMet(failures: readonly Occurrence[], lines: readonly Line[]) {
   return failures.filter(({ text, line }) => line > met || !OF_NCCL.test(text));
 }
 
-const ownWords = (line: Line | undefined): Line | undefined =>
-  line && { ...line, text: withoutQuoted(line) };
-
-/** What is a cause though it is logged as no more than a note. */
-const SAID_QUIETLY = /^(?:no-accelerator|preempted)$/;
-
-/** It may try once more, but not before all its patience was at an end. */
-const WAITED = /\btimed out after \d/;
-
-/** What a program that nobody knows says last; of what it only complains of, the first in the loudest voice. */
-function lastWords(lines: readonly Line[], places: readonly Place[]): readonly Occurrence[] {
-  const said = givenUpIn(lines, places);
-  if (!said.every(({ text }) => onlyEnds(text))) return said;
-  const complaints = places.flatMap(place => {
-    const line = ownWords(lines[place.line - 1]);
-    const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
-    const voice = line && !isTriedAgain(line.text, below) ? voiceOf(line) : undefined;
-    return line && voice !== undefined ? { voice, said: failureOf(line.text, place) } : [];
-  });
-  const loudest = Math.max(...complaints.map(({ voice }) => voice));
-  const heard = complaints.filter(({ voice }) => voice === loudest).map(one => one.said);
-  const begin = said[0]?.line ?? Number.POSITIVE_INFINITY;
-  const before = heard.filter(({ line }) => line < begin);
-  if (said.length > 0) return before.length > 0 ? before : said;
-  return heard.length > 0 ? heard : stillTried(lines, places);
-}
-
-/** So often it has to have tried. */
-const TRIES = 3;
-
-/** What it tried again and again as its log ended. */
-const stillTried = (lines: readonly Line[], places: readonly Place[]): readonly Occurrence[] => {
-  const last = places.at(-1);
-  const tried = places.filter(({ line }) => isTriedAgain(lines[line - 1]?.text ?? '', []));
-  if (!last || !tried.includes(last) || tried.length < TRIES) return [];
-  return tried.flatMap(place => {
-    const text = lines[place.line - 1]?.text ?? '';
-    const failed = failureOf(text, place);
-    return failed.meaning.layer === 'fabric' ? failed : [];
-  });
-};
-
-/** What a program says as it gives up, and what kept it from its peer while it still tried. */
-const givenUpIn = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
-  places.flatMap(place => {
-    const line = ownWords(lines[place.line - 1]);
-    const below = lines.slice(place.line, place.line + BELOW_LINES).map(({ text }) => text);
-    if (!line || isTriedAgain(line.text, [])) return [];
-    const told = givesUp(line) ? undefined : meaningOf(line.text);
-    if (line.level === 'error' && told?.layer === 'fabric' && WAITED.test(line.text)) {
-      return { ...failureOf(line.text, place), meaning: { ...told, role: 'cause' } };
-    }
-    if (isTriedAgain(line.text, below)) return [];
-    if (givesUp(line)) return failureOf(line.text, place);
-    const isTold =
-      line.level === 'warning' || (line.level === 'quiet' && SAID_QUIETLY.test(told?.id ?? ''));
-    const warned = isTold ? told : undefined;
-    if (warned?.role !== 'cause' || isHarmless(line.text)) return [];
-    return { ...failureOf(line.text, place), meaning: warned };
-  });
-
-/** Who says that it gives up, before others tell that somebody has gone. */
-const quitting = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
-  places.flatMap(place => {
-    const line = ownWords(lines[place.line - 1]);
-    return line && quits(line) ? failureOf(line.text, place) : [];
-  });
-
 /** Of a storm of errors its beginning and its end are looked at: each is compared with others. */
 const OCCURRENCES_MAX = 2_000;
 const bounded = (all: Occurrence[]): Occurrence[] =>
@@ -259,13 +191,7 @@ const bounded = (all: Occurrence[]): Occurrence[] =>
     ? all
     : [...all.slice(0, OCCURRENCES_MAX / 2), ...all.slice(-OCCURRENCES_MAX / 2)];
 
-type Place = Omit<Occurrence, 'meaning' | 'text'>;
-
-const failureOf = (said: string, place: Place): Occurrence => ({
-  ...{ ...place, meaning: firstErrorMeaning(said), lastResort: true },
-  text: plainText(said, TEXT_CHARACTERS_MAX),
-});
-
+/** What one line means by its own level, by the table of texts and by its words; undefined where it tells of no failure. */
 function meaningOfLine(
   { level, text }: Line,
   exception: string | undefined,

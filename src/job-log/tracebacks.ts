@@ -15,6 +15,8 @@ const PYTHON_FRAME = /^\s+File "[^"]{1,400}", line \d/;
 const RAISED = /^(?!Node: ')(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?::(?: |$)|$)/;
 const EXCEPTION =
   /^(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Interrupt|Exit|Failure|Timeout))(?:: |:?$)/;
+/** TensorFlow 1 puts it behind the class. */
+const SEEN_ABOVE = /^([\w.]{1,100}) \(see above for traceback\)(?=: )/;
 /** A metric by the name of an exception: `MeanSquaredError: 0.03`. */
 const MEASURED = /^(?!KeyError)\w{1,80}: [-+]?\d{0,9}\.\d{1,20}(?:e[-+]?\d{1,4})?%?\s*$/;
 
@@ -83,7 +85,7 @@ export class Tracebacks {
     if (ends && !this.#chained.delete(stream)) this.#chain += 1;
     if (IGNORED.test(text)) this.#ignored.add(stream);
     else if (ends && this.#ignored.delete(stream)) return undefined;
-    const said = text.replace(WHAT, '');
+    const said = text.replace(WHAT, '').replace(SEEN_ABOVE, '$1');
     const isMeasured = !ends && MEASURED.test(said);
     const exception = isMeasured ? undefined : (ends ? RAISED : EXCEPTION).exec(said)?.[1];
     return { isFrame, said, exception, ends, chain: this.#chain, during };

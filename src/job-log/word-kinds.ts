@@ -14,6 +14,9 @@ const kind = (layer: Blame, action: Action, advice: string, ...words: readonly R
 const IMAGE_ADVICE =
   'Check the image and the mounts, rights and variables of the container for what it names.';
 
+const NETWORK_ADVICE =
+  'Look at the way to the address that it names: proxy, network policy, firewall, and whether anybody listens.';
+
 /** `10.0.0.7`, `tracker:5000` and not `train.py:88`, `http://store`. */
 const ADDRESS =
   /(?:\b(?:https?|tcp|grpc|s3|gs|redis|nfs):\/\/\S|\b(?:\d{1,3}\.){3}\d{1,3}\b|\b[a-z][\w-]{0,62}(?:\.[\w-]{1,62}){0,8}(?<!\.(?:py|cc?|cpp|cuh?|h|hpp|rs|go|jl|java|[jt]s)):\d{2,5}\b)/;
@@ -22,6 +25,14 @@ const NETWORK_VERB =
 
 /** The first whose words an error has. */
 export const KINDS: readonly Kind[] = [
+  kind(
+    'fabric',
+    'watch',
+    NETWORK_ADVICE,
+    /\b(?:send|recv|sendmsg|recvmsg|sendto|recvfrom|connect|writev|readv)\([^()]{0,60}\) (?:failed|returned|error)\b/,
+    /\bwork request flushed\b|\bendpoint timeout\b|\bcompletion\S{0,8} with error on \w/,
+    /\bconnect to \S{0,100}:\d{2,5}\b|\bconnect failed: |\bfailed to connect to (?:remote host|channel|server|peer|all addresses)\b/,
+  ),
   kind(
     'configuration',
     'fix_configuration',
@@ -36,7 +47,7 @@ export const KINDS: readonly Kind[] = [
     'It asked for more than there is: lower what it asks for, or give it more.',
     /\boutofmemory|\bout of (?:[\w-]+ ){0,2}(?:memory|resources?\b)/,
     /(?<!memory\.)\boom\b(?!(?:-kill)? (?:killer|notifications|counts)\b|_control\b)/,
-    /\bmemory budget\b/,
+    /\bmemory budget\b|\bmemory allocation (?:error|fail)/,
     /\bonly \S{1,12} ?[kmgt]i?b (?:\w+ ){0,3}(?:free|available|left)\b/,
     /\b(?:insufficient|not enough|no free|no more) (?:\w+ ){0,2}memory\b/,
     /\b(?:exceed\w*|over|gone over) (?:\w+ ){0,3}(?:memory|mem)(?: \w+)? limits?\b/,
@@ -48,6 +59,7 @@ export const KINDS: readonly Kind[] = [
     'The service that it names did not serve: look at its state and its limits of requests.',
     /\bservice (?:is )?(?:temporarily )?unavailable\b|\bslow ?down\b|\breduce your request rate\b/,
     /\bthrottl/,
+    /\blicen[cs]es?\b.{0,60}\b(?:checkout|check-?out|server|manager|token|users?|seats?|expired|denied|unavailable|not available|in use)\b|\bflexn?e?t?lm\b/,
     /\bbad gateway\b|\bgateway time-?out\b|\binternal server error\b/,
     /\btoo many (?:requests|500 error)\b/,
     /\b(?:http(?:\/[\d.]+)?|status|code|error)\b[^\w]{0,4}(?:429|50[0-4]|52\d)\b/,
@@ -73,7 +85,7 @@ export const KINDS: readonly Kind[] = [
   kind(
     'fabric',
     'watch',
-    'Look at the way to the address that it names: proxy, network policy, firewall, and whether anybody listens.',
+    NETWORK_ADVICE,
     // The operating system's and gRPC's own words; else a verb of networks needs an address or a service beside it.
     /\bconnect(?:ion|\(\))? (?:was |is )?(?:refused|reset by peer|timed[ -]?out|aborted|closed by)\b/,
     /\b(?:network|host) (?:is )?unreachable\b|\bno route to host\b/,
@@ -118,6 +130,7 @@ export const KINDS: readonly Kind[] = [
     /\bdriver version\b.{0,60}\b(?:insufficient|mismatch\w*|old|requir\w+|support\w*|incompatible|found)\b/,
     /\bcuda setup\b|\b(?:cuda )?toolkit\b/,
     /\b(?:compute|cuda)[ _-]capabilit|\bsm_?\d{2,3}[af]?\b|\bcompute_\d{2,3}[af]?\b/,
+    /\bgfx\d{3,4}[a-z]?\b|\bgpu arch\b/,
     /\b(?:volta|turing|ampere|ada|hopper|blackwell)\b.{0,20}\bgpus?\b/,
     /\bonly supports? .{0,30}\bgpus?\b|\bdoesn't support bf16\b/,
     /\b(?:compiled|built) (?:with(?:out)?|for(?! \d)|against)\b|\bnot compiled\b/,
@@ -148,7 +161,8 @@ export const KINDS: readonly Kind[] = [
     /\b(?:could not|couldn't|cannot|can't|failed to|unable to) (?:find|locate|load|open|import|dlopen)\b.{0,30}\b(?:librar|package|module|executable|binary|\S+\.so\b)/,
     /\bfi_getinfo\b|\benvironment variable\b|\bLD_LIBRARY_PATH\b|\bulimit\b|\bnot permitted\b/,
     /\bnot write?able\b|\bread-only (?:file|mount|volume)|\bdubious ownership\b|\byour shell\b/,
-    /\bmodule\(s\)|\bno such (?:file|device)\b/,
+    /\bmodule\(s\)|\bno such (?:file|device|element|plugin|backend|command)\b/,
+    /\bnot (?:gpu|cuda)[- ]aware\b/,
     /\b(?:invalid|no|missing|expired|bad|wrong|locate|find|load|incorrect|refresh) (?:\w+ )?(?:credentials?|(?:oauth|sas) token)\b/,
     /\bdatabase is locked\b|\bcredentials? (?:not|are|is|were|have|has|expired)\b|\bapi[ _-]key\b/,
     /\bnot logged in\b/,
@@ -170,7 +184,7 @@ export const KINDS: readonly Kind[] = [
     /\b(?:InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|NoSuchBucket|RequestTimeTooSkewed|AuthFailure|InvalidClientTokenId)\b/,
     /\b(?:cluster|node|pool)s?\b.{0,40}\benough (?:\w+ )?(?:resources|gpus|cpus)\b/,
     /\b(?:could not|cannot|couldn't|no) (?:find|matching|satisf\w+)\b.{0,40}\b(?:environment|distribution|version|module|channel|requirement)\b/,
-    /\bcannot find module\b/,
+    /\bcannot find module\b|\bcan't locate \S{1,200} in @INC\b/,
     /\bibv_(?:create|reg|alloc|open|query|get)\w*\b.{0,40}\bfail/,
     /\bNET\/\w+ .{0,60}\b(?:open(?:ing)?|creat\w+|initiali[sz]\w+)\b.{0,60}\b(?:fail\w*|error)\b/,
     /\bNET\/\w+ couldn't open\b/,
