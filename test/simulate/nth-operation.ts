@@ -180,11 +180,18 @@ function judged(run: Run, whole: Run): readonly string[] {
   if (/^\s+at /m.test(out + err)) found.push('a stack trace');
   if (/^HEALTHY|"verdict": ?"healthy"|\d healthy/m.test(out)) found.push('healthy');
   if (code === 0 && /nothing of ours is left/.test(out)) found.push('"nothing is left"');
-  if (code === 0 && out !== whole.out() && !isGap(out)) found.push(`another page: ${out}`);
+  if (code === 0 && withoutAsked(out) !== withoutAsked(whole.out()) && !isGap(out))
+    found.push(`another page: ${out}`);
   if (code !== 0 && out !== '' && !/UNKNOWN|deleted|"unknown"|NOT READ/.test(out))
     found.push(`a page: ${out}`);
   return found;
 }
+
+/** What was asked once more was asked once more: the page counts it, and says nothing else. */
+const withoutAsked = (page: string): string =>
+  page
+    .replaceAll(/\b\d+ requests?,\s+[\d,.]+ (?:bytes|[kM]iB)/g, 'n requests')
+    .replaceAll(/("(?:requests|bytes)": )\d+/g, '$1n');
 
 const isGap = (page: string): boolean =>
   /Gap: not read of the cluster|kept: it is a session of|"unavailable": \{|\d+ bytes in /.test(
