@@ -87,6 +87,32 @@ describe('a job whose pods are all gone', () => {
     });
   });
 
+  test('is told by its controller where it ended well, or is suspended', async () => {
+    const pods = present([{ pod: 'train-1', node: 'node-b', events: [EVICTED] }]);
+    expect(await judged({ gone: pods, controller: 'ended_well' })).toMatchObject({
+      ...{ state: 'gone', fault: 'unknown', action: 'none' },
+      summary:
+        'JobSet/train in namespace team-a: it has ended well, as its controller says, and its pods are gone.',
+    });
+    expect(await judged({ gone: pods, controller: 'suspended' })).toMatchObject({ fault: 'host' });
+    expect(await judged({ controller: 'suspended' })).toMatchObject({
+      ...{ fault: 'unknown', action: 'watch' },
+      why: [expect.stringMatching(/^it is suspended/)],
+    });
+  });
+
+  test('was not ended by a taint that went again', async () => {
+    const taint = { ...EVICTED, reason: 'TaintManagerEviction' };
+    const of = async (message: string) => {
+      const events = [{ ...taint, message }];
+      return judged({ gone: present([{ pod: 'train-0', node: 'node-a', events }]) });
+    };
+    expect(await of('Marking for deletion Pod team-a/train-0')).toMatchObject({ fault: 'host' });
+    expect(await of('Cancelling deletion of Pod team-a/train-0')).toMatchObject({
+      fault: 'unknown',
+    });
+  });
+
   test.each([
     [end('DeadlineExceeded', 'Job was active longer than specified deadline'), 'configuration'],
     [

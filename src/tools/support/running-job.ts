@@ -80,6 +80,7 @@ function ofGonePods(job: TargetJob): JobRoot | undefined {
     )
     .toSorted((a, b) => timeOf(a.event.firstAt) - timeOf(b.event.firstAt));
   const [end] = job.ends ?? [];
+  if (job.controller === 'ended_well') return ENDED_WELL;
   if (taken) {
     const { pod, node = 'no node', event, verdict } = taken;
     const [what = 'the cluster ended the pod'] = verdict.why;
@@ -89,10 +90,21 @@ function ofGonePods(job: TargetJob): JobRoot | undefined {
       first: { node, pod, what, ...optional({ time: event.firstAt }) },
     };
   }
+  if (job.controller === 'suspended') return SUSPENDED;
   if (!end) return undefined;
   return byDeadline(job) ?? byPodFailurePolicy(job) ?? { ...NOTHING_FOUND, ...ofEnds(job) };
 }
 
+const ENDED_WELL: JobRoot = {
+  ...{ ...NOTHING_FOUND, action: 'none', advice: 'Nothing to do: it has ended well.' },
+  ...{ why: ['it has ended well, as its controller says, and its pods are gone'], against: [] },
+};
+const SUSPENDED: JobRoot = {
+  ...NOTHING_FOUND,
+  advice: 'See who holds it back: its own events, and those of its Workload where Kueue is used.',
+  why: ['it is suspended, which ends its pods (Kueue and others hold a job back so)'],
+  against: [],
+};
 const NO_LOGS = 'its pods are gone, and what they logged with them';
 
 const ofEnds = (job: TargetJob) => ({
