@@ -6,7 +6,7 @@ import { timeOf } from './first-cause.ts';
 import type { JobAnswer } from './job-answer.ts';
 import { endsWords } from './job-notes.ts';
 import { PLATFORM_FINDING } from './job-platform.ts';
-import { type JobRoot, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
+import { type JobRoot, NO_NODE, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
 import { type containersOf, focusOf, type JobNode, type JobRow } from './job-state.ts';
 import type { JobPace } from './stragglers.ts';
 import { plural } from './wording.ts';
@@ -82,7 +82,7 @@ function ofGonePods(job: TargetJob): JobRoot | undefined {
   const [end] = job.ends ?? [];
   if (job.controller === 'ended_well') return ENDED_WELL;
   if (taken) {
-    const { pod, node = 'no node', event, verdict } = taken;
+    const { pod, node = NO_NODE, event, verdict } = taken;
     const [what = 'the cluster ended the pod'] = verdict.why;
     return {
       ...{ ...verdict, pod, why: [`pod ${pod}: ${what}`, ...endsWords(job)] },
@@ -92,7 +92,10 @@ function ofGonePods(job: TargetJob): JobRoot | undefined {
   }
   if (job.controller === 'suspended') return SUSPENDED;
   if (!end) return undefined;
-  return byDeadline(job) ?? byPodFailurePolicy(job) ?? { ...NOTHING_FOUND, ...ofEnds(job) };
+  return (
+    byDeadline(job) ??
+    byPodFailurePolicy(job) ?? { ...NOTHING_FOUND, advice: READ_ELSEWHERE, ...ofEnds(job) }
+  );
 }
 
 const ENDED_WELL: JobRoot = {
@@ -101,10 +104,13 @@ const ENDED_WELL: JobRoot = {
 };
 const SUSPENDED: JobRoot = {
   ...NOTHING_FOUND,
+  action: 'none',
   advice: 'See who holds it back: its own events, and those of its Workload where Kueue is used.',
   why: ['it is suspended, which ends its pods (Kueue and others hold a job back so)'],
   against: [],
 };
+const READ_ELSEWHERE =
+  'No log of its pods is left in the cluster: read them where logs are collected.';
 const NO_LOGS = 'its pods are gone, and what they logged with them';
 
 const ofEnds = (job: TargetJob) => ({
@@ -137,11 +143,11 @@ function byPodFailurePolicy(job: TargetJob): JobRoot | undefined {
   });
   if (!said) return undefined;
   const { pod, exitCode, at } = said;
-  const { fault, text, advice } = exitMeaning({ exitCode });
+  const { fault, text } = exitMeaning({ exitCode });
   const gone = job.gone.ok ? job.gone.value : [];
-  const node = gone.find(each => each.pod === pod)?.node ?? 'no node';
+  const node = gone.find(each => each.pod === pod)?.node ?? NO_NODE;
   return {
-    ...({ fault, confidence: 'low', advice, pod } as const),
+    ...({ fault, confidence: 'low', advice: READ_ELSEWHERE, pod } as const),
     action: fault === 'application' ? 'restart_app' : 'watch',
     ...ofEnds(job),
     first: { node, pod, what: text, ...optional({ time: at }) },
@@ -163,14 +169,16 @@ function withoutFault(
   const hasSucceeded = pods.length > 0 && pods.every(({ pod }) => pod.phase === 'Succeeded');
   return {
     ...NOTHING_FOUND,
-    action: read === 0 && unread > 0 ? 'watch' : 'none',
+    action: pods.length === 0 || (read === 0 && unread > 0) ? 'watch' : 'none',
     advice:
       unread > 0
         ? `Ask again: ${plural(unread, 'node')} could not be read.`
         : hasSucceeded
           ? 'Nothing to do: all of its pods have ended well.'
-          : (pace?.advice ??
-            'No GPU fault seen: if it hangs or is slow, look at its program, its input and the network.'),
+          : pods.length === 0
+            ? READ_ELSEWHERE
+            : (pace?.advice ??
+              'No GPU fault seen: if it hangs or is slow, look at its program, its input and the network.'),
     why: [
       ...(pace ? [pace.text] : []),
       pods.length === 0
