@@ -1,7 +1,8 @@
 import type { ClusterEvent } from '../contract/cluster-view.ts';
+import { EVENT_CLOCKS_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
 import { missing, present } from '../contract/reading.ts';
-import type { OwnerEnd } from '../contract/target-job.ts';
+import type { OwnerEnd, TargetJob } from '../contract/target-job.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { ApiServer } from './http.ts';
 import { type Json, listAt, numberOf, objectAt, textOf } from './json.ts';
@@ -24,6 +25,8 @@ interface JobNames {
   readonly there: readonly string[];
   /** Of pods that it makes without an event. */
   readonly named?: readonly string[] | undefined;
+  /** When it was made itself, in RFC 3339: what events tell of before that was another one of its name. */
+  readonly madeAt?: string | undefined;
 }
 
 /**
@@ -32,7 +35,7 @@ interface JobNames {
  */
 export async function eventsTold(
   api: Api,
-  { owners, there, named: ofJob = [] }: JobNames,
+  { owners, there, named: ofJob = [], madeAt = '' }: JobNames,
   signal: AbortSignal,
 ) {
   const { namespace } = api.settings;
@@ -40,7 +43,9 @@ export async function eventsTold(
     const lists = await Promise.all(
       owners.slice(0, OWNERS_MAX).map(name => listAll(api, eventList({ namespace, name }), signal)),
     );
-    const events = lists.flat();
+    const since = Date.parse(madeAt) - EVENT_CLOCKS_MS_MAX;
+    const isOfIt = (event: unknown) => !(timeOf(event) < since);
+    const events = lists.flat().filter(isOfIt);
     const messages = events.map(event => textOf(event, 'message'));
     const created = messages.flatMap(createdPod);
     // A pod that was named itself.
@@ -52,20 +57,23 @@ export async function eventsTold(
     const told = [...new Set([...created, ...named])].filter(isGone);
     const silent = ofJob.filter(isGone);
     const areGone = told.length + silent.length > 0;
-    const nodes = areGone ? await scheduledTo(api, signal) : new Map<string, string>();
+    const placed = areGone ? await scheduledTo(api, isOfIt, signal) : new Map<string, PlacedPod>();
     // What was never placed was never there.
-    const pods = [...new Set([...told, ...silent.filter(name => nodes.has(name))])].slice(
+    const pods = [...new Set([...told, ...silent.filter(name => placed.has(name))])].slice(
       0,
       GONE_MAX,
     );
-    const ends = pods.length === 0 ? new Map<string, ClusterEvent[]>() : await endsOf(api, signal);
+    const ends =
+      pods.length === 0
+        ? new Map<string, ClusterEvent[]>()
+        : await endsOf(api, event => isOfIt(event) && isOfLife(event, placed), signal);
     const [warning] = events
       .map(readClusterEvent)
       .filter(({ type }) => type === 'Warning')
       .toSorted((a, b) => (b.lastAt ?? '').localeCompare(a.lastAt ?? ''));
     return present({
       gone: pods.map(pod => {
-        const node = nodes.get(pod);
+        const node = placed.get(pod)?.node;
         return {
           pod: plainText(pod, 253),
           ...optional({ node, events: ends.get(pod)?.slice(0, EVENTS_MAX) }),
@@ -96,7 +104,18 @@ const createdPod = (message: string): readonly string[] =>
 /** `Successfully assigned NAMESPACE/POD to NODE`: pkg/scheduler/schedule_one.go of Kubernetes. */
 const ASSIGNED = /^Successfully assigned \S{1,63}\/(\S{1,253}) to (\S{1,253})$/;
 
-async function scheduledTo(api: Api, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+/** Where the last pod of a name was put. */
+interface PlacedPod {
+  readonly node: string;
+  readonly uid: string;
+  readonly atMs: number;
+}
+
+async function scheduledTo(
+  api: Api,
+  isOfIt: (event: unknown) => boolean,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, PlacedPod>> {
   const { namespace } = api.settings;
   const list = eventList({ namespace, name: '' });
   const events = await listAll(
@@ -104,19 +123,42 @@ async function scheduledTo(api: Api, signal: AbortSignal): Promise<ReadonlyMap<s
     { ...list, query: { fieldSelector: 'reason=Scheduled' } },
     signal,
   );
-  return new Map(
-    events.flatMap(event => {
-      const [, pod, node] = ASSIGNED.exec(textOf(event, 'message')) ?? [];
-      return pod === undefined || node === undefined ? [] : [[pod, plainText(node, 253)] as const];
-    }),
-  );
+  const placed = events.filter(isOfIt).flatMap(event => {
+    const [, pod, node] = ASSIGNED.exec(textOf(event, 'message')) ?? [];
+    if (pod === undefined || node === undefined) return [];
+    const uid = textOf(objectAt(event, 'involvedObject'), 'uid');
+    return [[pod, { node: plainText(node, 253), uid, atMs: timeOf(event) }] as const];
+  });
+  // Of one name, as a StatefulSet's, the last one stays.
+  return new Map(placed.toSorted(([, a], [, b]) => (a.atMs || 0) - (b.atMs || 0)));
+}
+
+/** An earlier pod of that name ended elsewhere; the taint manager's events have no uid. */
+function isOfLife(event: unknown, placed: ReadonlyMap<string, PlacedPod>): boolean {
+  const about = objectAt(event, 'involvedObject');
+  const uid = textOf(about, 'uid');
+  const life = placed.get(textOf(about, 'name'));
+  if (!life) return true;
+  return uid !== '' && life.uid !== ''
+    ? uid === life.uid
+    : !(timeOf(event) < life.atMs - EVENT_CLOCKS_MS_MAX);
+}
+
+/** When an event last came, in milliseconds; NaN where it has no time. */
+function timeOf(event: unknown): number {
+  const { lastAt = '' } = readClusterEvent(event);
+  return Date.parse(lastAt);
 }
 
 /** What every start of a pod brings, and its orderly end: Kubernetes, pkg/kubelet/events/event.go. */
 const OF_EVERY_LIFE = ['Scheduled', 'Pulling', 'Pulled', 'Created', 'Started', 'Killing'];
 
 /** What events say of pods beside that they were started, newest first, by their names. */
-async function endsOf(api: Api, signal: AbortSignal): Promise<Map<string, ClusterEvent[]>> {
+async function endsOf(
+  api: Api,
+  isOfIt: (event: unknown) => boolean,
+  signal: AbortSignal,
+): Promise<Map<string, ClusterEvent[]>> {
   const list = eventList({ namespace: api.settings.namespace, name: '' });
   const fieldSelector = [
     'involvedObject.kind=Pod',
@@ -129,7 +171,7 @@ async function endsOf(api: Api, signal: AbortSignal): Promise<Map<string, Cluste
   );
   // A StatefulSet may bear the name of a pod.
   const own = events
-    .filter(json => textOf(objectAt(json, 'involvedObject'), 'kind') === 'Pod')
+    .filter(json => textOf(objectAt(json, 'involvedObject'), 'kind') === 'Pod' && isOfIt(json))
     .map(json => ({
       pod: textOf(objectAt(json, 'involvedObject'), 'name'),
       event: readClusterEvent(json),
@@ -198,7 +240,7 @@ export function ownerEnd(owner: string, object: Json | undefined): OwnerEnd | un
       one => textOf(one, 'type') === 'Failed' && textOf(one, 'status') === 'True',
     ) ?? (VOLCANO_ENDS.includes(textOf(state, 'phase')) ? state : undefined);
   if (said === undefined) return undefined;
-  const at = textOf(said, 'lastTransitionTime');
+  const at = new Date(textOf(said, 'lastTransitionTime'));
   const restarts = numberOf(status, 'restarts') ?? numberOf(status, 'retryCount');
   const parts = [
     ...listAt(status, 'replicatedJobsStatus'),
@@ -210,8 +252,34 @@ export function ownerEnd(owner: string, object: Json | undefined): OwnerEnd | un
     owner: plainText(owner, 128),
     reason: plainText(textOf(said, 'reason') || textOf(said, 'phase'), 128),
     message: plainText(textOf(said, 'message'), 400),
-    ...optional({ at: at === '' ? undefined : at, restarts, failed }),
+    ...optional({ at: timeText(at), restarts, failed }),
   };
+}
+
+const timeText = (at: Date): string | undefined =>
+  Number.isNaN(at.getTime()) ? undefined : at.toISOString().replace('.000Z', 'Z');
+
+/**
+ * What explains pods that are gone, where it did not fail: that it ended well (batch/v1 and TrainJob, JobSet,
+ * Kubeflow's, Volcano, KubeRay's RayJob in this order), or that it is suspended, which ends its pods.
+ */
+export function ownerState(object: Json | undefined): TargetJob['controller'] {
+  const status = objectAt(object, 'status');
+  const isTrue = (types: readonly string[]) =>
+    listAt(status, 'conditions').some(
+      one => types.includes(textOf(one, 'type')) && textOf(one, 'status') === 'True',
+    );
+  if (ownerEnd('', object) !== undefined) return undefined;
+  if (
+    isTrue(['Complete', 'Completed', 'Succeeded']) ||
+    textOf(objectAt(status, 'state'), 'phase') === 'Completed' ||
+    textOf(status, 'jobStatus') === 'SUCCEEDED'
+  ) {
+    return 'ended_well';
+  }
+  const spec = objectAt(object, 'spec');
+  const isHeld = [spec, objectAt(spec, 'runPolicy')].some(part => part['suspend'] === true);
+  return isHeld ? 'suspended' : undefined;
 }
 
 /** volcano.sh/apis/pkg/apis/batch/v1alpha1/job.go, JobPhase. */

@@ -123,10 +123,12 @@ export class ApiServer {
 
   /** The same once more, over a new connection, where one broke; what closed one has closed the other kept ones. */
   async #onceMore<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const closed = this.#closed.signal;
     try {
       return await ask();
     } catch (error) {
-      if (signal.aborted || !isBroken(error)) throw error;
+      // What our own end breaks is asked of nobody any more.
+      if (signal.aborted || closed.aborted || !isBroken(error)) throw error;
       for (const kept of Object.values(this.#agent?.freeSockets ?? {})) {
         for (const socket of kept ?? []) socket.destroy();
       }
@@ -156,7 +158,7 @@ export class ApiServer {
       response = await again(response, () => this.#send(request, signal));
     }
     const code = response.statusCode ?? 0;
-    const body = await readBody(response);
+    const body = await readBody(response, request.tally);
     const { doing } = request;
     // Only the API server's own word is a refusal, or "not found". A path that it does not know is text.
     const isOwnWord =

@@ -1,10 +1,11 @@
 import { ClusterError, ours, ServerError, told } from '../contract/errors.ts';
+import { optional } from '../contract/optional.ts';
 import { shell } from '../contract/printed-command.ts';
-import { mapReading } from '../contract/reading.ts';
+import { mapReading, type Reading, reasonWords } from '../contract/reading.ts';
 import type { OwnerEnd, TargetJob } from '../contract/target-job.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { jobOfCronJob } from './cron-jobs.ts';
-import { eventsTold, jobsOf, namesMade, ownerEnd } from './gone-pods.ts';
+import { eventsTold, jobsOf, namesMade, ownerEnd, ownerState } from './gone-pods.ts';
 import type { ApiServer } from './http.ts';
 import { type Json, listAt, objectAt, textOf } from './json.ts';
 import { listAll } from './list.ts';
@@ -92,12 +93,14 @@ export async function findTargetJob(
   const of = {
     owners: [...new Set([word.name, ...owners, ...(pods.length === 0 ? others : [])])],
     ...{ there, named: made.pods },
+    madeAt: textOf(objectAt(object, 'metadata'), 'creationTimestamp'),
   };
   const told = await eventsTold(api, of, signal);
   const gone = mapReading(told, ({ gone }) => gone);
   const job = {
     ...{ name: `${kind}/${word.name}`, namespace, pods, gone },
     ...(ends.length > 0 && { ends }),
+    ...optional({ controller: ownerState(object) }),
   };
   const isPlaced =
     pods.some(({ pod }) => pod.node !== '') ||
@@ -106,10 +109,11 @@ export async function findTargetJob(
   if (word.of === 'pod' && pods.length === 0) throw await noSuchPod(api, word.name, signal);
   // kubectl takes a bare word for a kind.
   const podOrWorkload = word.of === 'workload' ? target : `pod/${word.name}`;
-  throw withoutNode({ target, podOrWorkload }, job, {
-    object,
-    warning: told.ok ? told.value.warning : undefined,
-  });
+  throw withoutNode(
+    { target, podOrWorkload },
+    job,
+    mapReading(told, ({ warning }) => warning),
+  );
 }
 
 /** Of the object and the Jobs that it made, those that say that they failed; the first of them that did before the others. */
@@ -140,8 +144,8 @@ async function followed(api: Api, word: TargetWord, signal: AbortSignal): Promis
 /** Nothing to look at: no pods, or none that has a node. */
 function withoutNode(
   { target, podOrWorkload }: { readonly target: string; readonly podOrWorkload: string },
-  { namespace, pods, ends: [end] = [] }: TargetJob,
-  { object, warning }: { readonly object: Json | undefined; readonly warning: string | undefined },
+  { namespace, pods, ends: [end] = [], controller }: TargetJob,
+  warning: Reading<string | undefined>,
 ): ClusterError {
   const hint = shell`kubectl describe ${podOrWorkload} -n ${namespace}`;
   if (pods.length > 0) {
@@ -151,14 +155,19 @@ function withoutNode(
       hint,
     });
   }
-  const isSuspended = objectAt(object, 'spec')['suspend'] === true;
   const failed =
     end && `${end.owner} failed: ${[end.reason, end.message].filter(Boolean).join(', ')}`;
-  const why = isSuspended
-    ? ours('it is suspended (Kueue and others hold a job back so)')
-    : (failed ??
-      warning ??
-      ours('its pods may have been removed, and no event tells of them any more'));
+  const warned = failed ?? (warning.ok ? warning.value : undefined);
+  const why =
+    controller === 'suspended'
+      ? ours('it is suspended (Kueue and others hold a job back so)')
+      : controller === 'ended_well'
+        ? ours('it has ended well')
+        : warned === undefined && !warning.ok
+          ? ours(
+              `its pods may have been removed; events could not be read (${reasonWords(warning.reason)})`,
+            )
+          : (warned ?? ours('its pods may have been removed, and no event tells of them any more'));
   return new ServerError(
     told`${ours(target)} has no pods in namespace "${ours(namespace)}": ${why}`,
     { hint },

@@ -315,6 +315,8 @@ export const HOST_KEPT_MS = 60_000;
 export const JOB_CLOCKS_MS_MAX = 1_000;
 /** An error that may be a sign of another one's is taken for it where a sure one of another pod follows within so long. */
 export const JOB_DOUBT_MS_MAX = 5_000;
+/** Clocks of what writes events differ from the API server's by so much: older is of an earlier object of that name. */
+export const EVENT_CLOCKS_MS_MAX = 10_000;
 /** What a platform does with a node ends the pods there within so long, their grace periods included. */
 export const PLATFORM_ENDS_MS_MAX = 15 * 60_000;
 /** So long without a word of an error, and a program has gone on after it. */

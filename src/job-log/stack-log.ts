@@ -113,6 +113,9 @@ const OF_MIG: readonly (readonly [cause: Cause, text: RegExp])[] = [
   ['mig-reset', /error resetting all GPUs|Resetting GPU \S{1,32} is not supported/i],
 ];
 
+/** It goes on after each try, and what hindered an earlier one is over: mig-parted, cmd/nvidia-mig-manager/main.go. */
+const NEW_TRY = /Updating to MIG config: /;
+
 /** Words of any program: where a driver is installed, of what fetches its packages. */
 const FETCHES: readonly (readonly [cause: Cause, text: RegExp])[] = [
   [
@@ -178,7 +181,9 @@ interface Given {
 /** What the log of a container of the GPU stack says of why it goes no further. Pure. */
 export function readStackLog({ part, container, init, text, ...read }: Given): StackLog {
   const lines = text.split('\n').map(linesIn);
-  const all = lines.flat();
+  const whole = lines.flat();
+  const begun = part === 'MIG manager' ? whole.findLastIndex(({ said }) => NEW_TRY.test(said)) : -1;
+  const all = whole.slice(Math.max(0, begun));
   const installs = !init && (part === 'driver' || part === 'network operator');
   const own = part === 'MIG manager' ? OF_MIG : installs ? FETCHES : [];
   const found = causeIn(all, [...TEXTS, ...own]);

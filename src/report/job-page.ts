@@ -7,6 +7,7 @@ import {
   shell,
 } from '../contract/printed-command.ts';
 import type { JobAnswer } from '../tools/support/job-answer.ts';
+import { NO_NODE } from '../tools/support/job-root.ts';
 import {
   type Block,
   type Document,
@@ -38,7 +39,9 @@ export function jobPage(answer: JobAnswer, nowMs: number, commandWords?: Command
   const { state, fault, confidence, takeOut, pods, nodes } = answer;
   const tone = takeOut !== undefined ? 'critical' : fault === 'unknown' ? 'unknown' : 'warning';
   const isUnread = nodes.length > 0 && nodes.every(({ verdict }) => verdict === 'unread');
-  const isWell = state !== 'failed' && fault === 'unknown' && !isUnread;
+  // Of what is gone only its controller's word that it ended well, or is held back, leaves nothing to be done.
+  const isQuiet = state === 'gone' ? answer.action === 'none' : state !== 'failed' && !isUnread;
+  const isWell = fault === 'unknown' && isQuiet;
   const now = new Date(nowMs).toISOString();
   return {
     title: `Triage: ${answer.job}`,
@@ -75,6 +78,7 @@ export function jobPage(answer: JobAnswer, nowMs: number, commandWords?: Command
 function whatOf({ fault, first, why: [because = 'no cause was found'] }: JobAnswer): string {
   if (fault === 'unknown' || !first) return sentence(because);
   if (first.what.includes(first.node)) return sentence(first.what);
+  if (first.node === NO_NODE) return sentence(`${first.what}, pod ${first.pod}`);
   const isNamed = first.gpu === undefined || first.what.includes(first.gpu);
   const gpu = isNamed ? '' : `GPU ${first.gpu} of `;
   const isOfPod = first.gpu === undefined && (fault === 'application' || fault === 'configuration');

@@ -166,6 +166,21 @@ describe('a connection that breaks', () => {
     });
   });
 
+  test('or a refusal is told with what it sent', async () => {
+    const cluster = await api.connect();
+    const { asked } = await cluster.view({ node: 'node-a' }, signal);
+    const refused = status(403, 'Forbidden', 'no pods for you');
+    api.answer = ({ path }) => (path.endsWith('/pods') ? refused : undefined);
+    const before = api.requests.length;
+    const now = await cluster.view({ node: 'node-a' }, signal);
+    const { pods, asked: then } = now;
+    expect(pods).toMatchObject({ ok: false });
+    const refusals = api.requests.slice(before).filter(({ path }) => path.endsWith('/pods')).length;
+    const list = Buffer.byteLength(JSON.stringify({ kind: 'PodList', metadata: {}, items: [] }));
+    const said = Buffer.byteLength(JSON.stringify(refused.body));
+    expect((then?.bytes ?? 0) - (asked?.bytes ?? 0)).toBe(refusals * said - list);
+  });
+
   // All kept connections lead to an API server that is not there any more.
   test('takes the other kept ones with it: the second time a new one is asked', async () => {
     const cluster = await api.connect();
@@ -176,6 +191,23 @@ describe('a connection that breaks', () => {
       api.ports.slice(0, connections).includes(port) ? 'reset' : undefined;
     expect((await cluster.getNode('node-a', signal)).name).toBe('node-a');
     expect(api.connections).toBe(connections + 1);
+  });
+
+  test('by our own end has nobody asked any more', async () => {
+    const cluster = await api.connect();
+    const { promise: isAsked, resolve } = Promise.withResolvers<void>();
+    api.answer = () => {
+      resolve();
+      return 'silence';
+    };
+    const stop = new AbortController();
+    const asked = cluster.getNode('node-a', stop.signal);
+    await isAsked;
+    // A second question would find an answer.
+    api.answer = () => undefined;
+    cluster.close();
+    await expect(asked).rejects.toThrow('(ECONNRESET)');
+    expect(api.requests).toHaveLength(1);
   });
 
   test('makes and deletes nothing twice', async () => {

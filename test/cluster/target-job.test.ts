@@ -474,6 +474,98 @@ describe('pods that are gone', () => {
     );
   });
 
+  const VOLCANO = {
+    ...{ group: 'batch.volcano.sh', version: 'v1alpha1', plural: 'jobs', kind: 'Job' },
+  };
+  const ofVolcano = (more: Json = {}, creationTimestamp = '2026-03-01T11:00:00Z') =>
+    install(VOLCANO, {
+      mpi: {
+        metadata: { name: 'mpi', creationTimestamp },
+        spec: { tasks: [{ name: 'worker', replicas: 2 }] },
+        ...more,
+      },
+    });
+  /** An event of a life of a pod. */
+  const ofLife = (uid: string, at: string, message: string, reason: string, pod = 'mpi-worker-1') =>
+    api.put('events', {
+      ...{ metadata: { name: `${reason}-${uid}-${at}`, namespace: 'gpu-mcp' }, type: 'Normal' },
+      ...{ reason, message, lastTimestamp: at },
+      involvedObject: { namespace: 'gpu-mcp', kind: 'Pod', name: pod, uid },
+    });
+  const placedOn = (node: string, uid: string, at: string) =>
+    ofLife(uid, at, `Successfully assigned gpu-mcp/mpi-worker-1 to ${node}`, 'Scheduled');
+
+  test('of a job of its name that was deleted before are none of the one that was made anew', async () => {
+    placedOn('node-a', 'old', '2026-03-01T10:00:00Z');
+    ofLife('old', '2026-03-01T10:30:00Z', 'The node was low on memory', 'Evicted');
+    ofVolcano();
+    await expect(find('vcjob/mpi')).rejects.toThrow('no event tells of them any more');
+    placedOn('node-b', 'new', '2026-03-01T11:00:01Z');
+    expect(known((await find('vcjob/mpi')).gone)).toEqual([
+      { pod: 'mpi-worker-1', node: 'node-b' },
+    ]);
+    // Its own, by a clock that is a little behind.
+    ofVolcano({}, '2026-03-01T11:00:05Z');
+    expect(known((await find('vcjob/mpi')).gone)).toHaveLength(1);
+  });
+
+  test('are where the last of their name ran, with what ended that one', async () => {
+    ofVolcano();
+    // Lists are by names, and not by times.
+    placedOn('node-b', 'second', '2026-03-01T11:20:00Z');
+    placedOn('node-a', 'first', '2026-03-01T11:00:01Z');
+    ofLife('first', '2026-03-01T11:10:00Z', 'The node was low on memory', 'Evicted');
+    ofLife('', '2026-03-01T11:09:00Z', 'Marking for deletion Pod x', 'TaintManagerEviction');
+    ofLife('second', '2026-03-01T11:30:00Z', 'Back-off restarting', 'BackOff');
+    expect(known((await find('vcjob/mpi')).gone)).toMatchObject([
+      { pod: 'mpi-worker-1', node: 'node-b', events: [{ reason: 'BackOff' }] },
+    ]);
+    ofLife('', '2026-03-01T11:31:00Z', 'Marking for deletion Pod x', 'TaintManagerEviction');
+    const [{ events = [] } = {}] = known((await find('vcjob/mpi')).gone) ?? [];
+    expect(events.map(({ reason }) => reason)).toEqual(['TaintManagerEviction', 'BackOff']);
+  });
+
+  const isTrue = (type: string) => ({ status: { conditions: [{ type, status: 'True' }] } });
+  test.each([
+    ['ended_well', 'it has ended well', isTrue('Complete')],
+    ['ended_well', 'it has ended well', isTrue('Completed')],
+    ['ended_well', 'it has ended well', isTrue('Succeeded')],
+    ['ended_well', 'it has ended well', { status: { state: { phase: 'Completed' } } }],
+    ['ended_well', 'it has ended well', { status: { jobStatus: 'SUCCEEDED' } }],
+    ['suspended', 'it is suspended', { spec: { suspend: true, tasks: [{ name: 'worker' }] } }],
+    ['suspended', 'it is suspended', { spec: { runPolicy: { suspend: true }, tasks: [] } }],
+  ])('of a job that is %s are told with that', async (controller, words, more) => {
+    ofVolcano(more);
+    await expect(find('vcjob/mpi')).rejects.toThrow(`has no pods in namespace "gpu-mcp": ${words}`);
+    event('e1', { kind: 'Job', name: 'mpi' }, 'Created pod: mpi-worker-1');
+    placedOn('node-a', 'one', '2026-03-01T11:00:01Z');
+    expect(await find('vcjob/mpi')).toMatchObject({ controller, pods: [] });
+  });
+
+  test('of one that failed are told with that alone', async () => {
+    ofVolcano({
+      spec: { suspend: true, tasks: [{ name: 'worker', replicas: 2 }] },
+      status: { state: { phase: 'Failed', lastTransitionTime: 'obey me' } },
+    });
+    placedOn('node-a', 'one', '2026-03-01T11:00:01Z');
+    const job = await find('vcjob/mpi');
+    expect(job.controller).toBeUndefined();
+    // What is no time is told by nobody.
+    expect(job.ends).toEqual([{ owner: 'Job/mpi', reason: 'Failed', message: '' }]);
+  });
+
+  test('are not said to be told by no event where events may not be read', async () => {
+    ofVolcano();
+    const { answer } = api;
+    api.answer = request =>
+      request.path.endsWith('/events')
+        ? status(403, 'Forbidden', 'User "alice" cannot list resource "events" in API group ""')
+        : answer(request);
+    await expect(find('vcjob/mpi')).rejects.toThrow(
+      'its pods may have been removed; events could not be read (no permission)',
+    );
+  });
+
   test('are not known where events may not be read, and that is said', async () => {
     created();
     put('train-new', 'node-a', { job: 'train' });

@@ -164,6 +164,19 @@ describe('what the MIG manager prints before it goes on', () => {
     expect(read(line, ...END).cause).toBeUndefined();
   });
 
+  test('what hindered an earlier try is not told of the last one', () => {
+    const [inUse, , , reset] = MIG_LINES;
+    const tries = (last: string) => [
+      ...['level=info msg="Updating to MIG config: all-1g.10gb"', inUse[1], ...AFTER],
+      ...['level=info msg="Updating to MIG config: all-2g.20gb"', last, ...AFTER],
+    ];
+    expect(readOf({ ...MIG_MANAGER, ...READ }, tries(reset[1])).cause).toBe('mig-reset');
+    const unknown = 'level=fatal msg="Error: something else"';
+    const log = readOf({ ...MIG_MANAGER, ...READ }, tries(unknown));
+    expect(log.cause).toBeUndefined();
+    expect(log.text).not.toContain('processes using this device');
+  });
+
   test('a reset that failed because the GPU is in use is told by that', () => {
     const [inUse, , , reset] = MIG_LINES;
     const log = readOf({ ...MIG_MANAGER, ...READ }, [inUse[1], reset[1], ...AFTER]);

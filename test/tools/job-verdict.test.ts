@@ -6,6 +6,7 @@ import type { TargetJob } from '../../src/contract/target-job.ts';
 import type { ContainerFault } from '../../src/findings/support/container-faults.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
 import { jobPage } from '../../src/report/job-page.ts';
+import { terminalText } from '../../src/report/terminal.ts';
 import { triageGpuNode } from '../../src/tools/catalog/triage-gpu-node.ts';
 import type { Pace } from '../../src/tools/pace.ts';
 import { judgeJob } from '../../src/tools/support/job-verdict.ts';
@@ -84,6 +85,58 @@ describe('a job whose pods are all gone', () => {
     expect(await judged({})).toMatchObject({
       fault: 'unknown',
       why: [expect.stringContaining('not known any more')],
+    });
+  });
+
+  test('is told by its controller where it ended well, or is suspended', async () => {
+    const pods = present([{ pod: 'train-1', node: 'node-b', events: [EVICTED] }]);
+    expect(await judged({ gone: pods, controller: 'ended_well' })).toMatchObject({
+      ...{ state: 'gone', fault: 'unknown', action: 'none' },
+      summary:
+        'JobSet/train in namespace team-a: it has ended well, as its controller says, and its pods are gone.',
+    });
+    expect(await judged({ gone: pods, controller: 'suspended' })).toMatchObject({ fault: 'host' });
+    expect(await judged({ controller: 'suspended' })).toMatchObject({
+      ...{ fault: 'unknown', action: 'none' },
+      why: [expect.stringMatching(/^it is suspended/)],
+    });
+  });
+
+  test('reads as well only where its controller says so, and sends nobody to logs that are gone', async () => {
+    const pageOf = async (more: Partial<TargetJob>) => {
+      const document = jobPage(await judged(more), Date.parse('2026-03-01T12:00:00Z'));
+      return { tone: document.headline.verdict.tone, page: terminalText(document, FORM) };
+    };
+    const FORM = { width: 200, colour: false };
+    expect((await pageOf({ controller: 'ended_well' })).tone).toBeUndefined();
+    expect((await pageOf({ controller: 'suspended' })).tone).toBeUndefined();
+    const message =
+      'Container main for pod team-a/train-x failed with exit code 42 matching FailJob rule at index 0';
+    for (const more of [
+      {},
+      { ends: [end('BackoffLimitExceeded')] },
+      { ends: [end('PodFailurePolicy', message)] },
+    ]) {
+      const { tone, page } = await pageOf(more);
+      expect(tone).toMatch(/^(?:unknown|warning)$/);
+      expect(page).toContain('DO    No log of its pods is left in the cluster');
+      expect(page).not.toMatch(/node no node|No GPU fault seen/);
+    }
+    const unknown = present([{ pod: 'train-0', node: 'node-a' }, { pod: 'train-1' }]);
+    expect((await judged({ gone: unknown })).notes).toContain(
+      'where 1 pod ran that is gone no event tells',
+    );
+  });
+
+  test('was not ended by a taint that went again', async () => {
+    const taint = { ...EVICTED, reason: 'TaintManagerEviction' };
+    const of = async (message: string) => {
+      const events = [{ ...taint, message }];
+      return judged({ gone: present([{ pod: 'train-0', node: 'node-a', events }]) });
+    };
+    expect(await of('Marking for deletion Pod team-a/train-0')).toMatchObject({ fault: 'host' });
+    expect(await of('Cancelling deletion of Pod team-a/train-0')).toMatchObject({
+      fault: 'unknown',
     });
   });
 

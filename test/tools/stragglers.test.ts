@@ -369,7 +369,7 @@ describe('nodes of which some adapters fell off the bus', () => {
 
   test('are of another make where they are many', () => {
     expect(told(8, 7, 7, 7, 7)).not.toContain('not there');
-    expect(told(8, 4, 4, 4, 4)).not.toContain('adapters that');
+    expect(told(8, 4, 4, 4, 4)).not.toContain('of adapters that');
   });
 
   test.each([4, 2])(
@@ -379,12 +379,12 @@ describe('nodes of which some adapters fell off the bus', () => {
       expect(judged(withNics(some(left)), ...well)).toMatchObject({
         ...{ fault: 'unknown', stragglers: [] },
         text: expect.stringContaining(
-          `node-0 has ${left} of the 8 adapters that 6 others have: it is of another make, or the rest are gone from its bus`,
+          `node-0 has ${left} of the 8 ports of adapters that 6 others have: it is of another make, or the rest are gone from its bus`,
         ),
       });
       const idle = some(8).map((nic, at) => ({ ...nic, sentMbps: at < left ? 90_000 : 0 }));
       const others = Array.from({ length: 6 }, () => withNics(idle));
-      expect(judged(withNics(some(left)), ...others).text).not.toContain('adapters that');
+      expect(judged(withNics(some(left)), ...others).text).not.toContain('of adapters that');
     },
   );
 

@@ -12,9 +12,9 @@ export function takenByCluster(
   pod: Pick<ClusterPod, 'reason' | 'message'>,
   podEvents: readonly ClusterEvent[] = [],
 ): FailureVerdict | undefined {
-  const reason = TAKEN_AWAY.test(pod.reason)
-    ? pod.reason
-    : podEvents.find(event => TAKEN_AWAY.test(event.reason))?.reason;
+  const reason = [pod, ...podEvents].find(
+    ({ reason, message }) => TAKEN_AWAY.test(reason) && !NOT_TAKEN.test(message),
+  )?.reason;
   if (reason === undefined) return undefined;
   return {
     fault: 'host',
@@ -45,6 +45,9 @@ const ASKED_TO_STOP: readonly number[] = [15, 9];
 
 const TAKEN_AWAY =
   /^(?:Evicted|NodeShutdown|NodeLost|Preempt|TerminationByKubelet|DeletionByTaintManager|DeletionByPodGC|Shutdown|Terminated|TaintManagerEviction|NodeNotReady|EvictionByEvictionAPI|Disrupted$|ScaleDown$)/;
+/** The taint is gone, and the pod stays: Kubernetes, pkg/controller/tainteviction/taint_eviction.go. */
+const NOT_TAKEN = /^Cancelling deletion of Pod/;
+
 export const outOfMemory: Judge = ({ end }) => killedForMemory(end);
 
 /** That a container was killed at its own limit, as its runtime tells. */

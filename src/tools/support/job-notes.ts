@@ -44,7 +44,9 @@ function notesOf(job: TargetJob, nodes: readonly JobNode[]): string[] {
     ...(job.pods.length > 0 && !asks
       ? ['its pods ask Kubernetes for no GPU: any that they use by environment are not seen here']
       : []),
-    ...(lost > 0 ? [`${plural(lost, 'pod')} that are gone ran on nodes that no event tells`] : []),
+    ...(lost > 0
+      ? [`where ${plural(lost, 'pod')} ran that ${lost === 1 ? 'is' : 'are'} gone no event tells`]
+      : []),
     ...(job.gone.ok || job.gone.reason === 'not_read'
       ? []
       : [`its events were not read: ${job.gone.reason}`]),

@@ -7,6 +7,9 @@ export type JobRoot = Pick<
   'fault' | 'confidence' | 'action' | 'advice' | 'why' | 'against' | 'first' | 'takeOut'
 > & { readonly pod?: string | undefined };
 
+/** Where a pod ran that has none, or of which nothing tells. */
+export const NO_NODE = 'no node';
+
 /** Actions that take GPUs or the machine from whoever runs there. */
 export const TAKES_OUT: readonly Action[] = [
   ...(['reset_gpu', 'drain', 'drain_and_reset', 'reboot_node'] as const),

@@ -209,7 +209,7 @@ function halvedNics(node: string, job: Adapters): readonly string[] {
   const there = lacks.flatMap(name => job.ofName.get(name) ?? []);
   if (!wasUsed(there, job)) return [];
   return [
-    `${node} has ${own.length} of the ${names.length} adapters that ${nodes.length} others have: it is of another make, or the rest are gone from its bus`,
+    `${node} has ${own.length} of the ${names.length} ports of adapters that ${nodes.length} others have: it is of another make, or the rest are gone from its bus`,
   ];
 }
 

@@ -6,7 +6,7 @@ import { timeOf } from './first-cause.ts';
 import type { JobAnswer } from './job-answer.ts';
 import { endsWords } from './job-notes.ts';
 import { PLATFORM_FINDING } from './job-platform.ts';
-import { type JobRoot, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
+import { type JobRoot, NO_NODE, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
 import { type containersOf, focusOf, type JobNode, type JobRow } from './job-state.ts';
 import type { JobPace } from './stragglers.ts';
 import { plural } from './wording.ts';
@@ -80,8 +80,9 @@ function ofGonePods(job: TargetJob): JobRoot | undefined {
     )
     .toSorted((a, b) => timeOf(a.event.firstAt) - timeOf(b.event.firstAt));
   const [end] = job.ends ?? [];
+  if (job.controller === 'ended_well') return ENDED_WELL;
   if (taken) {
-    const { pod, node = 'no node', event, verdict } = taken;
+    const { pod, node = NO_NODE, event, verdict } = taken;
     const [what = 'the cluster ended the pod'] = verdict.why;
     return {
       ...{ ...verdict, pod, why: [`pod ${pod}: ${what}`, ...endsWords(job)] },
@@ -89,10 +90,27 @@ function ofGonePods(job: TargetJob): JobRoot | undefined {
       first: { node, pod, what, ...optional({ time: event.firstAt }) },
     };
   }
+  if (job.controller === 'suspended') return SUSPENDED;
   if (!end) return undefined;
-  return byDeadline(job) ?? byPodFailurePolicy(job) ?? { ...NOTHING_FOUND, ...ofEnds(job) };
+  return (
+    byDeadline(job) ??
+    byPodFailurePolicy(job) ?? { ...NOTHING_FOUND, advice: READ_ELSEWHERE, ...ofEnds(job) }
+  );
 }
 
+const ENDED_WELL: JobRoot = {
+  ...{ ...NOTHING_FOUND, action: 'none', advice: 'Nothing to do: it has ended well.' },
+  ...{ why: ['it has ended well, as its controller says, and its pods are gone'], against: [] },
+};
+const SUSPENDED: JobRoot = {
+  ...NOTHING_FOUND,
+  action: 'none',
+  advice: 'See who holds it back: its own events, and those of its Workload where Kueue is used.',
+  why: ['it is suspended, which ends its pods (Kueue and others hold a job back so)'],
+  against: [],
+};
+const READ_ELSEWHERE =
+  'No log of its pods is left in the cluster: read them where logs are collected.';
 const NO_LOGS = 'its pods are gone, and what they logged with them';
 
 const ofEnds = (job: TargetJob) => ({
@@ -125,11 +143,11 @@ function byPodFailurePolicy(job: TargetJob): JobRoot | undefined {
   });
   if (!said) return undefined;
   const { pod, exitCode, at } = said;
-  const { fault, text, advice } = exitMeaning({ exitCode });
+  const { fault, text } = exitMeaning({ exitCode });
   const gone = job.gone.ok ? job.gone.value : [];
-  const node = gone.find(each => each.pod === pod)?.node ?? 'no node';
+  const node = gone.find(each => each.pod === pod)?.node ?? NO_NODE;
   return {
-    ...({ fault, confidence: 'low', advice, pod } as const),
+    ...({ fault, confidence: 'low', advice: READ_ELSEWHERE, pod } as const),
     action: fault === 'application' ? 'restart_app' : 'watch',
     ...ofEnds(job),
     first: { node, pod, what: text, ...optional({ time: at }) },
@@ -151,14 +169,16 @@ function withoutFault(
   const hasSucceeded = pods.length > 0 && pods.every(({ pod }) => pod.phase === 'Succeeded');
   return {
     ...NOTHING_FOUND,
-    action: read === 0 && unread > 0 ? 'watch' : 'none',
+    action: pods.length === 0 || (read === 0 && unread > 0) ? 'watch' : 'none',
     advice:
       unread > 0
         ? `Ask again: ${plural(unread, 'node')} could not be read.`
         : hasSucceeded
           ? 'Nothing to do: all of its pods have ended well.'
-          : (pace?.advice ??
-            'No GPU fault seen: if it hangs or is slow, look at its program, its input and the network.'),
+          : pods.length === 0
+            ? READ_ELSEWHERE
+            : (pace?.advice ??
+              'No GPU fault seen: if it hangs or is slow, look at its program, its input and the network.'),
     why: [
       ...(pace ? [pace.text] : []),
       pods.length === 0
