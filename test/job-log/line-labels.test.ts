@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { causes } from './entries.ts';
+import { readJobLog } from '../../src/job-log/read-job-log.ts';
+import { causes, read } from './entries.ts';
 
 const Case = z.object({ name: z.string(), log: z.array(z.string()), line: z.string().nullable() });
 const FILES = ['programs', 'transports', 'frameworks'];
@@ -42,4 +43,58 @@ describe('a log whose lines somebody labelled says what it says without', () => 
     });
     expect(other.map(({ name }) => name)).toEqual(OTHERS[label] ?? []);
   });
+});
+
+describe('no label is', () => {
+  test('the name of what a loader or an interpreter speaks of', () => {
+    const missing = 'cannot open shared object file: No such file or directory';
+    for (const line of [
+      `libcuda.so.1: ${missing}`,
+      `python3: error while loading shared libraries: libcudart.so.12: ${missing}`,
+      "python3.11: can't open file '/app/train.py': [Errno 2] No such file or directory",
+    ]) {
+      expect(read(line)).toMatchObject([{ role: 'cause', text: line }]);
+    }
+  });
+
+  test('the number of a frame of gdb', () => {
+    const frames = ['raise ()', 'abort ()', 'c10::Error::Error ()', 'main ()'];
+    const log = frames.map((frame, at) => `#${at}  0x00007f3c in ${frame} from /lib/x.so`);
+    expect(read(...log)).toMatchObject([{ line: 3, text: log[2] }]);
+  });
+
+  test('what says in brackets what became of a GPU', () => {
+    const line = '[Xid 79] GPU 3 has fallen off the bus';
+    const others = Array.from({ length: 5 }, () => '[watch] ok');
+    expect(read(...others, line)).toMatchObject([{ line: 6, text: line }]);
+  });
+
+  test('the half of what stands in brackets', () => {
+    const steps = Array.from({ length: 5 }, (_, at) => `[2026-01-01 00:00:0${at} TP0] step ${at}`);
+    const line = '[2026-01-01 00:00:06 TP0] CUDA error: an illegal memory access was encountered';
+    expect(read(...steps, line)).toMatchObject([{ line: 6, text: line }]);
+  });
+
+  test('what cmake begins a note with', () => {
+    const log = ['-- Performing Test HAVE_X - Failed', '-- Looking for x', '-- Configuring done'];
+    expect(read(...log)).toEqual([]);
+  });
+
+  test('the name of a secret', () => {
+    for (const line of [
+      'db_password1: hunter2',
+      'api_key1: hunter2',
+      'hf_token2: hunter2-hunter2',
+    ]) {
+      const asked = { container: 'train', previous: false, requests: 1, bytes: line.length };
+      const log = readJobLog({ ...asked, text: `${line}\n`, cut: false });
+      expect(log.last?.text).toBe(`${line.slice(0, line.indexOf(' '))} (left out)`);
+    }
+  });
+});
+
+test('a label that names a GPU tells of which one the line is', () => {
+  const others = ['[gpu0] step 1', '[gpu3] step 1', '[gpu0] step 2', '[gpu3] step 2'];
+  const line = 'RuntimeError: CUDA error: uncorrectable ECC error encountered';
+  expect(read(...others, `[gpu3] ${line}`)).toMatchObject([{ line: 5, gpu: 3, text: line }]);
 });
