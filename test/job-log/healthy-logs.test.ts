@@ -70,3 +70,26 @@ test('a batch without memory that was left out is no reason of what ends a progr
   expect(read(warned, ...steps, end).filter(isMemory)).toEqual([]);
   expect(read(warned, 'saving', end).filter(isMemory)).toMatchObject([{ role: 'cause' }]);
 });
+
+test('what a tool says of tidying up is not what only failed before it', () => {
+  const failed = 'RuntimeError: Training failed';
+  const tool = 'cat: /tmp/x: No such file or directory';
+  expect(causes(...RAISED, failed, tool)).toMatchObject([{ id: 'exception', line: 3 }]);
+  const printed = 'nvcc fatal: No space left on device';
+  expect(causes(...RAISED, failed, printed)).toMatchObject([{ id: 'disk-full', line: 4 }]);
+});
+
+test('a licence that has to be accepted is none that a server lends', () => {
+  const layerOf = (error: string) => causes(...RAISED, error)[0]?.layer;
+  const gated = 'OSError: You need to accept the license of org/model and log in with a token';
+  expect(layerOf(gated)).not.toBe('host');
+  expect(layerOf('SolverError: no license token is left on server lic1')).toBe('host');
+});
+
+test('what is done with preempted jobs has taken no machine back', () => {
+  const policy = 'INFO: preempted jobs will be requeued';
+  expect(causes(policy, 'step 1', 'Connection reset by peer')).toEqual([]);
+  const notice = 'INFO: this job will be preempted by job 77';
+  const told = causes(notice, 'step 1', 'Connection reset by peer');
+  expect(told).toMatchObject([{ id: 'preempted', line: 1 }]);
+});
