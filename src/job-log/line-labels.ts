@@ -2,9 +2,9 @@
 
 /** ` 3: ` of srun --label, as wide as the last rank, where most lines have it. */
 const LABEL = /^ {0,5}(\d{1,6}): /;
-/** `worker-1: ` of pdsh, as DeepSpeed starts its nodes with it, and `/container_e559_1: ` of YARN: a name with a number that is none of a step, no library and no interpreter. */
+/** `worker-1: ` of pdsh, as DeepSpeed starts its nodes with it, and `/container_e559_1: ` of YARN: a name with a number that is none of a step, no library, no interpreter and no slurmstepd. */
 const HOST =
-  /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d|[\w.+-]{1,60}\.so(?:\.\d{1,6}){0,4}: |python[\d.]{1,6}: )(?=\/?[a-z._-]{0,60}\d)\/?[a-z][\w.-]{1,80}: /;
+  /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d|[\w.+-]{1,60}\.so(?:\.\d{1,6}){0,4}: |python[\d.]{1,6}: |slurmstepd-)(?=\/?[a-z._-]{0,60}\d)\/?[a-z][\w.-]{1,80}: /;
 
 /**
  * Of whoever collects the lines of several processes: `[worker-1] `, `(rank 7) `, `<worker-2> `, `worker-0> `, `[3] `, and the pod
@@ -28,7 +28,7 @@ const STEP = /^#\d{1,4} (?! |0x|\/)(?:\d{1,6}\.\d{1,3}(?: |$))?/;
 const PROCESS = /^[a-z][\w.-]{0,60}\[\d{1,10}\]: /i;
 /** `stderr: `, `[SLURM STDERR] `, `<out> `, `E | `, `> `, `** `, `- `: the same before each line, and no word that a program says of an end or of a GPU's fault. */
 const MARK =
-  /^(?!\S{0,40}(?:err(?!:|\W{0,2} |\d)|err(?:or)|fatal|crit|fail|except|warn|panic|abort|sever)|\[[^\]]{0,60}\b(?:s?xid|oom|kill\w{0,3}|sig[a-z]{3,4}|time-?out|nan|hang|hung|stall\w{0,3}|lost|dead|preempt\w{0,3}|evict\w{0,3}|ecc)\b)(?:(?:std)?(?:out|err|log):|\[[^[\]]{1,60}\]:?|<(?:std)?(?:out|err)>:?|\{[\w .-]{1,40}\}|[\w.-]{1,40} {0,20}[|│]|[\w.-]{0,40}>|[|>*#·]{1,3}|-)(?: |$)/i;
+  /^(?!\S{0,40}(?:err(?!:|\W{0,2} |\d)|err(?:or)|fatal|crit|fail|except|warn|panic|abort|sever)|\[[^\]]{0,60}\b(?:s?xid|oom|kill\w{0,3}|sig[a-z]{3,4}|time-?out|nan|hang|hung|stall\w{0,3}|lost|dead|preempt\w{0,3}|evict\w{0,3}|ecc)\b)(?:(?:std)?(?:out|err|log):|\[[^[\]]{1,60}\]:?|<(?:std)?(?:out|err)>:?|\{[\w .-]{1,40}\}|[\w.-]{1,40} {0,20}[|│](?! {0,4}(?:Pass|Fail|Warn|Skip)\b)|[\w.-]{0,40}>|[|>*#·]{1,3}|-)(?: |$)/i;
 
 /** A number of a step is none of a process: it stands before no second line. */
 const FEW: readonly RegExp[] = [COLLECTOR_LABEL, MARK, PROCESS];

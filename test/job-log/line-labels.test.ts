@@ -75,6 +75,24 @@ describe('no label is', () => {
     expect(read(...steps, line)).toMatchObject([{ line: 6, text: line }]);
   });
 
+  test('the test that a row of dcgmi diag is of', () => {
+    const rows = [
+      'Denylist | Pass',
+      'NVML Library | Pass',
+      'CUDA Main Library | Pass',
+      'PCIe | Pass',
+    ];
+    const failed = '| Memory                    | Fail - GPU: 3 |';
+    const [row] = read(...rows.map(one => `| ${one} |`), failed, '| SM Stress | Pass |');
+    expect(row).toMatchObject({ line: 5, text: expect.stringContaining('Memory') });
+  });
+
+  test('who of Slurm says on which node a step was cancelled', () => {
+    const line =
+      'slurmstepd-n7: error: *** STEP 1.0 ON n7 CANCELLED AT 2026-01-01T00:00:00 DUE TO NODE FAILURE ***';
+    expect(read(line)).toMatchObject([{ id: 'preempted', text: line }]);
+  });
+
   test('what cmake begins a note with', () => {
     const log = ['-- Performing Test HAVE_X - Failed', '-- Looking for x', '-- Configuring done'];
     expect(read(...log)).toEqual([]);
