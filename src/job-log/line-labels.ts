@@ -37,6 +37,14 @@ const ofFew = (texts: readonly string[], form: RegExp): boolean => {
   return new Set(labels).size * 2 <= labels.length;
 };
 
+/** A number that only grows from line to line counts steps: `100: loss 2.3`. Ranks write more than a line each, or in any order. */
+const STEPS_MIN = 9;
+function countsSteps(texts: readonly string[]): boolean {
+  const numbers = texts.flatMap(text => LABEL.exec(text)?.[1] ?? []).map(Number);
+  const grows = numbers.every((one, at) => at === 0 || one > (numbers[at - 1] ?? one));
+  return grows && numbers.length >= STEPS_MIN;
+}
+
 /** Forms that a line of a program has as well: it has to be four of five lines that begin so. */
 const COMMON: readonly RegExp[] = [TIME, STEP, PROCESS, MARK];
 const PARTS = 5;
@@ -70,7 +78,10 @@ export function labelOf(texts: readonly string[]): RegExp | undefined {
   const count = (form: RegExp) => some.filter(text => form.test(text)).length;
   return (
     [LABEL, HOST, COLLECTOR_LABEL, NAMED_RANK].find(
-      form => count(form) * 2 > some.length && (form !== COLLECTOR_LABEL || ofFew(some, form)),
+      form =>
+        count(form) * 2 > some.length &&
+        (form !== COLLECTOR_LABEL || ofFew(some, form)) &&
+        (form !== LABEL || !countsSteps(some)),
     ) ??
     COMMON.find(form => {
       const labelled = count(form);

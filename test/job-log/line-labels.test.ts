@@ -98,6 +98,14 @@ describe('no label is', () => {
     expect(read(...log)).toEqual([]);
   });
 
+  test('a number that counts steps', () => {
+    const error = 'RuntimeError: CUDA error: uncorrectable ECC error encountered';
+    const steps = Array.from({ length: 12 }, (_, at) => `${at}: loss 2.${at}`);
+    expect(read(...steps, `12: ${error}`)).toMatchObject([{ line: 13, ranks: [] }]);
+    const ranks = steps.toReversed();
+    expect(read(...ranks, `3: ${error}`)).toMatchObject([{ line: 13, ranks: [3], text: error }]);
+  });
+
   test('the name of a secret', () => {
     for (const line of [
       'db_password1: hunter2',
