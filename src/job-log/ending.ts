@@ -212,7 +212,7 @@ const ONLY_FAILED =
 const isOnlyFailed = ({ meaning, text, stream }: Occurrence, later: readonly Occurrence[]) =>
   meaning.id === 'exception' &&
   ONLY_FAILED.test(text) &&
-  later.some(one => one.meaning.id !== 'exception' && one.stream === stream);
+  later.some(one => one.meaning.id !== 'exception' && one.weak !== 'tool' && one.stream === stream);
 
 /** TensorFlow looks at the driver after CUDA has not started, and says which halves of it do not fit. */
 const isVersionTold = (later: readonly Occurrence[]): boolean =>

@@ -187,7 +187,7 @@ const TAKES_BACK =
 const IS_ABOUT_TO =
   /\b(?:notice|event\w{0,5}|imminent\w{0,2}|being|about to|will be|recommendation|received|detected|got|by)\b|\btrue\b/i;
 const STANDS_READY =
-  /\b(?:no|not|without|never|if|when|whether|until|unless|checks?|checking|watch(?:ing|es)?|wait(?:ing)?|poll(?:s|ing)?|handlers?|listeners?|callbacks?|hooks?|enabled|disabled|installed|registered|ready|support\w{0,5}|prevent\w{0,3}|policy|manager|connections?|cache\w?|queue|requests?|blocks?|sequences?|group)\b/i;
+  /\b(?:no|not|without|never|if|when|whether|until|unless|checks?|checking|watch(?:ing|es)?|wait(?:ing)?|poll(?:s|ing)?|handlers?|listeners?|callbacks?|hooks?|enabled|disabled|installed|registered|ready|support\w{0,5}|prevent\w{0,3}|policy|manager|connections?|cache\w?|queue|requests?|blocks?|sequences?|group|(?:preempted|evicted) (?:jobs|tasks|runs|pods))\b/i;
 const RUNS_OUT =
   /\b(?:wall ?(?:clock )?|run|job )?time ?limit (?:of \S{1,20} )?(?:was |is |has been )?(?:reached|exceeded|hit|expired)\b|\b(?:reached|exceeded|hit) (?:the |its )?(?:wall ?(?:clock )?|run|job )?time ?limit\b/i;
 

@@ -88,6 +88,10 @@ const CAN_BE_ANNOUNCED = /^(?:told-to-stop|preempted|rendezvous|agent-lost)$/;
 const STEP_LEFT_OUT =
   /\bskip(?:s|ped|ping)\b(?! limit| budget| count)(?<!\b(?:not|many|of|max|without) \w+)|\bskip (?:this|the|a)\b|\bskipped iterations: {1,8}[1-9]|\b(?:nans? found|found (?:infs?|nans?)|nan or infs?)\b["']?\s*[:=]\s*(?:0|false|no|none)\b/i;
 
+/** The best that there was, before there was any. */
+const NONE_YET =
+  /\b(?:best|min(?:imum)?|lowest|prev(?:ious)?)[_ -](?:[a-z]{1,20}[_ -]){0,2}loss\W{1,4}inf\b/i;
+
 /** It says itself that it goes on without. */
 const DOES_WITHOUT =
   /\(ignored\)|: ignored\.?\s*$|[,;] (?:trying|using|caching|connecting) [\w"]|\b(?:fall(?:s|ing) ?back|fall ?back (?:to|on)|skipping|ignoring|proceeding without|continuing|will (?:be (?:skipped|ignored|disabled)|(?:not be|be) used|(?:use|skip|ignore|disable|continue) ?(?:\w+ )?(?:the|it|its|with|without|default|instead)))\b/i;
@@ -147,7 +151,7 @@ export function tellsOfNone(
   if (id === 'wrong-results') return /\bfaulty\b/i.test(text) && !FAULTY.test(text);
   if (id === 'job-cancelled') return !OF_SLURM.test(text);
   if (id === 'library-status') return WAITS.test(text);
-  if (id === 'not-finite') return STEP_LEFT_OUT.test(text);
+  if (id === 'not-finite') return STEP_LEFT_OUT.test(text) || NONE_YET.test(text);
   if (
     layer === 'configuration' &&
     (DOES_WITHOUT.test(text) ||

@@ -127,15 +127,23 @@ export function withWarning(
 const RAN_OUT =
   /^(?:gpu-memory|host-memory|shared-memory|disk-full|open-files|process-limit|cuda-2)$/;
 
+/** So many steps after what it warned of, it goes on without. */
+const WENT_ON_STEPS = 2;
+
 /** Who says that it gives up, or that its machine is taken back, before others tell that somebody has gone. */
-export const quitting = (lines: readonly Line[], places: readonly Place[]): Occurrence[] =>
+export const quitting = (
+  lines: readonly Line[],
+  places: readonly Place[],
+  progress: ProgressCount,
+): Occurrence[] =>
   places.flatMap(place => {
     const line = ownWords(lines[place.line - 1]);
     if (!line) return [];
     if (quits(line)) return failureOf(line.text, place);
-    const warned =
-      line.level === 'warning' && !isTriedAgain(line.text, []) ? meaningOf(line.text) : undefined;
-    if (warned && RAN_OUT.test(warned.id))
+    const isWarned = line.level === 'warning' && !isTriedAgain(line.text, []);
+    const warned = isWarned ? meaningOf(line.text) : undefined;
+    const { steps } = progress.between(place.stream, place.line + 1, Number.POSITIVE_INFINITY);
+    if (warned && RAN_OUT.test(warned.id) && steps < WENT_ON_STEPS)
       return { ...failureOf(line.text, place), meaning: { ...warned, role: 'cause' } };
     const taken = takenBack(line);
     const meaning = taken && allJobTexts().find(({ id }) => id === taken);
@@ -144,7 +152,11 @@ export const quitting = (lines: readonly Line[], places: readonly Place[]): Occu
 
 /** A training whose loss is lost goes on counting, and says so in no form of an error: `loss: nan`, `step_loss=nan`, `'loss': nan`; a loss of any value is one of the step. */
 const LOSS =
-  /\b(?:\w{1,20}_)?loss["']?\s{0,3}[:=]?\s{0,3}(?:tensor\()?(nan|-?inf|-?\d[\d.]{0,20}(?:e[-+]?\d{1,3})?)\b/i;
+  /\b((?:[a-z\d]{1,20}[_ -]){0,3})loss["']?\s{0,3}[:=]?\s{0,3}(?:tensor\()?(nan|-?inf|-?\d[\d.]{0,20}(?:e[-+]?\d{1,3})?)\b/gi;
+/** It stands at infinity until there is a better one. */
+const OF_THE_BEST = /(?:^|[_ -])(?:best|min(?:imum)?|lowest|prev(?:ious)?)[_ -]/i;
+/** One of several that a line tells: a part of the whole, or of what is not trained with. */
+const OF_PART = /_$|(?:^|[_ -])(?:val(?:id(?:ation)?)?|eval(?:uation)?|test|dev)[_ -]/i;
 /** `reducing to 16`, `reducing loss scale to 0.0078125`, `setting loss scale to: 0.25`. */
 const SCALE =
   /\boverflow\b.{0,120}\b(?:reducing|setting|decreasing|lowering) (?:the )?(?:loss[_ ]scale )?to:? {0,2}(\d[\d.]{0,20}(?:e-?\d{1,3})?)\b/i;
@@ -156,6 +168,15 @@ const TIMES = 3;
 /** They start at thousands, and fall a few times on the way to a scale that holds. */
 const SCALE_HELD = 64;
 
+/** The loss that a line tells of its step, and of one that tells only of parts one that is a number. */
+function lossIn(text: string): string | undefined {
+  const all = [...text.matchAll(LOSS)]
+    .map(([, name = '', value = '']) => ({ name, value }))
+    .filter(({ name }) => !OF_THE_BEST.test(name));
+  const whole = all.find(({ name }) => !OF_PART.test(name));
+  return (whole ?? all.find(({ value }) => !NO_NUMBER.test(value)) ?? all[0])?.value;
+}
+
 /** The first of the lines since which no step tells of a loss that is a number, and some that it is none or too large for any scale. */
 function lossLost(lines: readonly Line[], timesMin: number): Occurrence | undefined {
   let first: number | undefined;
@@ -163,7 +184,7 @@ function lossLost(lines: readonly Line[], timesMin: number): Occurrence | undefi
   for (let index = lines.length - 1; index >= 0; index -= 1) {
     const text = lines[index]?.text ?? '';
     if (!MAY_TELL.test(text)) continue;
-    const loss = LOSS.exec(text)?.[1];
+    const loss = lossIn(text);
     const scale = Number(SCALE.exec(text)?.[1] ?? Number.POSITIVE_INFINITY);
     if (scale <= SCALE_HELD || (loss !== undefined && NO_NUMBER.test(loss))) {
       times += 1;
@@ -185,25 +206,34 @@ function rowAt(id: string, lines: readonly Line[], index: number): Occurrence | 
 
 /** `memwatch: rss=255.8GiB limit=256.0GiB`, `mem: 254.1 GiB / 256 GiB`. */
 const MEMORY =
-  /\b(?:rss|mem(?:ory)?|ram)\b[^\d\n]{0,24}(\d{1,6}(?:\.\d{1,4})?) ?[KMGT]i?B\b.{0,12}?(?:\blimit\b|\bof\b|\bmax\b|\btotal\b|\/)[^\d\n]{0,4}(\d{1,6}(?:\.\d{1,4})?) ?[KMGT]i?B\b/i;
+  /\b(?:rss|mem(?:ory)?|ram)\b[^\d\n]{0,24}(\d{1,6}(?:\.\d{1,4})?) ?([KMGT])i?B\b.{0,12}?(?:\blimit\b|\bof\b|\bmax\b|\btotal\b|\/)[^\d\n]{0,4}(\d{1,6}(?:\.\d{1,4})?) ?([KMGT])i?B\b/i;
+const UNITS = 'KMGT';
+const bytesOf = (number = '', unit = ''): number =>
+  Number(number) * 1024 ** UNITS.indexOf(unit.toUpperCase());
+/** That of a GPU is another. */
+const OF_GPU = /\b(?:gpus?|cuda|hbm|device|allocated|reserved)\b|\bvram\b/i;
 const FULL = 0.97;
 
 /** The last that it told of its memory before it was killed, where there was no more. */
 function memoryFull(lines: readonly Line[], told: readonly Occurrence[]): Occurrence | undefined {
   const killed = told.find(({ meaning, text }) => meaning.id === 'killed' || KILLED.test(text));
   if (!killed) return undefined;
-  const index = lines.slice(0, killed.line).findLastIndex(({ text }) => MEMORY.test(text));
-  const [, used, limit] = MEMORY.exec(lines[index]?.text ?? '') ?? [];
-  return Number(used) >= Number(limit) * FULL ? rowAt('host-memory', lines, index) : undefined;
+  const index = lines
+    .slice(0, killed.line)
+    .findLastIndex(({ text }) => MEMORY.test(text) && !OF_GPU.test(text));
+  const [, used, unit, limit, unitOfLimit] = MEMORY.exec(lines[index]?.text ?? '') ?? [];
+  return bytesOf(used, unit) >= bytesOf(limit, unitOfLimit) * FULL
+    ? rowAt('host-memory', lines, index)
+    : undefined;
 }
 const KILLED = /\bexit(?:ed|code|s)?\b.{0,24}(?:\b137\b|-9\b)|\bsignal 9\b|\bSIGKILL\b/i;
 
 /** It has no GPU, and goes on without, as far as it can. */
 const LACKS_GPU =
   /\b(?:compiled|built|build|installed) without (?:gpu|cuda)\b|\b(?:gpu|cuda)[- ]enabled \w{1,20} is not installed\b|\bcpu[- ]only (?:build|version|install\w{0,6}|wheel)\b|\bno (?:\w{1,12} )?(?:gpus?|gpu\/tpu|cuda)(?: \w{1,10})? (?:was |were )?(?:found|detected|available)\b|\bcannot dlopen some gpu libraries\b|\bskipping registering gpu devices\b|\bcould not find cuda\b|\bcuda is not available\b|\bfall(?:ing|s) back to (?:the )?cpu\b/i;
-/** What it then cannot have. */
+/** What it then cannot have: none of them, one that is no GPU, or a function of it. */
 const OF_DEVICES =
-  /\b(?:devices?|gpus?|cuda|device_mesh|mesh_shape|accelerators?)\b|\bfunction '\w{1,80}' not found\b/i;
+  /^(?=.*\b(?:devices?|gpus?|cuda|device_mesh|mesh_shape|accelerators?)\b).*\b(?:0|1|no(?! attribute)|not|none|zero|without|only|unavailable|invalid|cannot)\b|\bfunction '\w{1,80}' not found\b/i;
 /** What it then cannot reckon with. */
 const OF_NUMBERS =
   /\b(?:nans?|inf(?:inite)?|non-?finite|converge|ill-conditioned|singular|eigh|svd|cholesky|probability tensor|division by zero|positive[- ]definite)\b/i;
@@ -220,8 +250,14 @@ function triedBefore(lines: readonly Line[], progress: ProgressCount, line: numb
   });
   const last = tried.at(-1);
   if (last === undefined || tried.length < 2) return undefined;
-  const { steps, othersSteps } = progress.between('', last + 1, line);
-  return steps + othersSteps > 1 ? undefined : rowAt('download', lines, tried[0] ?? 0);
+  return worksBetween(progress, last + 1, line)
+    ? undefined
+    : rowAt('download', lines, tried[0] ?? 0);
+}
+/** Whether any process made more than its first step after the one line and before the other. */
+function worksBetween(progress: ProgressCount, from: number, to: number): boolean {
+  const { steps, othersSteps } = progress.between('', from, to);
+  return steps + othersSteps > 1;
 }
 const NO_NAME = /\bname resolution\b|\bname or service not known\b/i;
 
@@ -260,5 +296,8 @@ function forerunnerOf(cause: Occurrence, lines: readonly Line[], progress: Progr
   }
   if (OF_NUMBERS.test(text)) return lossLost(above, 2);
   const index = OF_DEVICES.test(text) ? above.findIndex(one => LACKS_GPU.test(one.text)) : -1;
-  return index < 0 ? undefined : rowAt('no-accelerator', lines, index);
+  // Libraries that were only imported say so, too, where the program has its GPUs and works with them.
+  return index < 0 || worksBetween(progress, index + 1, line)
+    ? undefined
+    : rowAt('no-accelerator', lines, index);
 }

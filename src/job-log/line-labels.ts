@@ -2,9 +2,9 @@
 
 /** ` 3: ` of srun --label, as wide as the last rank, where most lines have it. */
 const LABEL = /^ {0,5}(\d{1,6}): /;
-/** `worker-1: ` of pdsh, as DeepSpeed starts its nodes with it, and `/container_e559_1: ` of YARN: a name with a number that is none of a step. */
+/** `worker-1: ` of pdsh, as DeepSpeed starts its nodes with it, and `/container_e559_1: ` of YARN: a name with a number that is none of a step, no library, no interpreter and no slurmstepd. */
 const HOST =
-  /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d)(?=\/?[a-z._-]{0,60}\d)\/?[a-z][\w.-]{1,80}: /;
+  /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d|[\w.+-]{1,60}\.so(?:\.\d{1,6}){0,4}: |python[\d.]{1,6}: |slurmstepd-)(?=\/?[a-z._-]{0,60}\d)\/?[a-z][\w.-]{1,80}: /;
 
 /**
  * Of whoever collects the lines of several processes: `[worker-1] `, `(rank 7) `, `<worker-2> `, `worker-0> `, `[3] `, and the pod
@@ -15,15 +15,20 @@ const COLLECTOR_LABEL =
 
 /** `Rank 3 | `, `rank 3: ` */
 const NAMED_RANK = /^rank[ :_-]?(?<rank>\d{1,6}) ?[:|] /i;
-/** `12:00:01.123 `, `[2026-11-20T12:00:01Z] `, `Nov 20 12:00:01 `, `[  1.234567] `: also before frames and empty lines. */
-const TIME =
-  /^\[?(?:(?:\d{4}[-/]\d\d[-/]\d\d[T ]|[A-Z][a-z]{2} [ \d]\d )?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|[+-]\d\d:?\d\d|UTC))?| {0,8}\d{1,12}\.\d{1,9}(?=\]))\]?:?(?: |$)/;
-/** `#12 3.456 ` of docker build, `train[7]: ` of syslog without its time. */
-const STEP = /^#\d{1,4} (?:\d{1,6}\.\d{1,3}(?: |$))?/;
+const CLOCK =
+  /(?:(?:\d{4}[-/]\d\d[-/]\d\d[T ]|[A-Z][a-z]{2} [ \d]\d )?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|[+-]\d\d:?\d\d|UTC))?)/
+    .source;
+/**
+ * `12:00:01.123 `, `[2026-11-20T12:00:01Z] `, `Nov 20 12:00:01 `, `[  1.234567] `: also before frames and empty lines.
+ * Not the half of `[2026-11-20 12:00:01 TP0] `.
+ */
+const TIME = new RegExp(`^(?:${CLOCK}|\\[(?:${CLOCK}| {0,8}\\d{1,12}\\.\\d{1,9})\\]):?(?: |$)`);
+/** `#12 3.456 ` of docker build, and no frame of gdb (`#1  0x7f in abort ()`), `train[7]: ` of syslog without its time. */
+const STEP = /^#\d{1,4} (?! |0x|\/)(?:\d{1,6}\.\d{1,3}(?: |$))?/;
 const PROCESS = /^[a-z][\w.-]{0,60}\[\d{1,10}\]: /i;
-/** `stderr: `, `[SLURM STDERR] `, `<out> `, `E | `, `> `, `** `, `- `: the same before each line, and no word that a program says of an end. */
+/** `stderr: `, `[SLURM STDERR] `, `<out> `, `E | `, `> `, `** `, `- `: the same before each line, and no word that a program says of an end or of a GPU's fault. */
 const MARK =
-  /^(?!\S{0,40}(?:err(?!:|\W{0,2} |\d)|err(?:or)|fatal|crit|fail|except|warn|panic|abort|sever))(?:(?:std)?(?:out|err|log):|\[[^[\]]{1,60}\]:?|<(?:std)?(?:out|err)>:?|\{[\w .-]{1,40}\}|[\w.-]{1,40} {0,20}[|│]|[\w.-]{0,40}>|[|>*#·-]{1,3})(?: |$)/i;
+  /^(?!\S{0,40}(?:err(?!:|\W{0,2} |\d)|err(?:or)|fatal|crit|fail|except|warn|panic|abort|sever)|\[[^\]]{0,60}\b(?:s?xid|oom|kill\w{0,3}|sig[a-z]{3,4}|time-?out|nan|hang|hung|stall\w{0,3}|lost|dead|preempt\w{0,3}|evict\w{0,3}|ecc)\b)(?:(?:std)?(?:out|err|log):|\[[^[\]]{1,60}\]:?|<(?:std)?(?:out|err)>:?|\{[\w .-]{1,40}\}|[\w.-]{1,40} {0,20}[|│](?! {0,4}(?:Pass|Fail|Warn|Skip)\b)|[\w.-]{0,40}>|[|>*#·]{1,3}|-)(?: |$)/i;
 
 /** A number of a step is none of a process: it stands before no second line. */
 const FEW: readonly RegExp[] = [COLLECTOR_LABEL, MARK, PROCESS];
@@ -31,6 +36,14 @@ const ofFew = (texts: readonly string[], form: RegExp): boolean => {
   const labels = texts.flatMap(text => form.exec(text)?.[0] ?? []);
   return new Set(labels).size * 2 <= labels.length;
 };
+
+/** A number that only grows from line to line counts steps: `100: loss 2.3`. Ranks write more than a line each, or in any order. */
+const STEPS_MIN = 9;
+function countsSteps(texts: readonly string[]): boolean {
+  const numbers = texts.flatMap(text => LABEL.exec(text)?.[1] ?? []).map(Number);
+  const grows = numbers.every((one, at) => at === 0 || one > (numbers[at - 1] ?? one));
+  return grows && numbers.length >= STEPS_MIN;
+}
 
 /** Forms that a line of a program has as well: it has to be four of five lines that begin so. */
 const COMMON: readonly RegExp[] = [TIME, STEP, PROCESS, MARK];
@@ -70,7 +83,10 @@ export function labelOf(texts: readonly string[]): RegExp | undefined {
   const count = (form: RegExp) => some.filter(text => form.test(text)).length;
   return (
     [LABEL, HOST, COLLECTOR_LABEL, NAMED_RANK].find(
-      form => count(form) * 2 > some.length && (form !== COLLECTOR_LABEL || ofFew(some, form)),
+      form =>
+        count(form) * 2 > some.length &&
+        (form !== COLLECTOR_LABEL || ofFew(some, form)) &&
+        (form !== LABEL || !countsSteps(some)),
     ) ??
     COMMON.find(form => {
       const labelled = count(form);

@@ -2,6 +2,7 @@ import { JOB_LOG_LINES_MAX } from '../contract/limits.ts';
 import { isoTime } from '../contract/time.ts';
 import { labelOf } from './line-labels.ts';
 import { openAtEndOf } from './quoted.ts';
+import { namesSecret } from './secrets.ts';
 
 /** Of a longer line its beginning and its end are read: whoever wrote it may have made it to be slow. */
 const PART_CHARACTERS = 4_096;
@@ -65,18 +66,26 @@ function withoutLabels(lines: readonly Line[], left = LABELS_MAX): readonly Line
   );
 }
 
-/** What stands behind a label is read as a line of its own. */
+/** What stands behind a label is read as a line of its own; the name of a secret stays, since without it nobody knows that it is one. */
 function unlabelled(line: Line, form: RegExp, collectors: Collectors): Line {
   const found = form.exec(line.text);
   if (!found) return line;
   const label = found[0];
+  if (namesSecret(label, line.text.slice(label.length))) return line;
   const rank = found.groups ? (found.groups['rank'] ?? found.groups['mpi']) : found[1];
   const { level, text, ...own } = lineOf(line.text.slice(label.length), line.number, collectors);
   return {
-    ...{ ...line, text, gpu: own.gpu ?? line.gpu, stream: `${label}${own.stream}` },
+    ...{ ...line, text, gpu: own.gpu ?? gpuIn(label) ?? line.gpu },
+    stream: `${label}${own.stream}`,
     level: level === 'plain' ? line.level : level,
     rank: rank === undefined ? own.rank : Number(rank),
   };
+}
+
+/** `[gpu3] `, `GPU 3 | ` */
+function gpuIn(label: string): number | undefined {
+  const gpu = /\bgpu[ _:-]?(\d{1,3})\b/i.exec(label)?.[1];
+  return gpu === undefined ? undefined : Number(gpu);
 }
 
 /** How many drawings of a line are read: of all together as many as of lines, of each one the last two. */

@@ -161,7 +161,7 @@ function foundIn(lines: readonly Line[]) {
   });
   const givenUp = isSilent(occurrences, failures)
     ? withoutBanner(lastWords(lines, lastLines), occurrences)
-    : quitting(lines, [...beforeOthers]);
+    : quitting(lines, [...beforeOthers], progress);
   const found: Found = {
     ...{ occurrences: bounded(occurrences), givenUp, restarts },
     failures: withWarning(lines, withoutMet(withoutProbes(failures, ordinary), lines)),

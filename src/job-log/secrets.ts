@@ -52,6 +52,17 @@ const SECRETS: readonly RegExp[] = [
 const MAY_HOLD_SECRET =
   /secret|token|pass|pwd|key|credential|authoriz|bearer|cookie|:\/\/|[?&]sig|\s-u\s|--(?:proxy-)?user|hf_|sk-|gh[opsur]_|github_pat|glpat-|xox|nvapi-|AKIA|ASIA|eyJ|npm_|pypi-|dapi|AIza|ya29|r8_|hooks|\slogin\s|mysql/i;
 
+/** So much of a line is looked at behind what may be the name of its secret. */
+const SECRET_CHARACTERS = 300;
+
+/** Whether a line holds a secret that has its name in what stands at its beginning: `db_password1: hunter2`. */
+export function namesSecret(begin: string, rest: string): boolean {
+  if (!MAY_HOLD_SECRET.test(begin)) return false;
+  const value = rest.slice(0, SECRET_CHARACTERS);
+  const whole = withoutSecrets(`${begin}${value}`);
+  return whole !== `${begin}${value}` && !whole.endsWith(withoutSecrets(value));
+}
+
 /**
  * Anything that is quoted of a log goes through here: the values of what is called a secret are left out, and what
  * has the form of one. A secret without a name and in no form that is known stays.

@@ -59,7 +59,7 @@ export const KINDS: readonly Kind[] = [
     'The service that it names did not serve: look at its state and its limits of requests.',
     /\bservice (?:is )?(?:temporarily )?unavailable\b|\bslow ?down\b|\breduce your request rate\b/,
     /\bthrottl/,
-    /\blicen[cs]es?\b.{0,60}\b(?:checkout|check-?out|server|manager|token|users?|seats?|expired|denied|unavailable|not available|in use)\b|\bflexn?e?t?lm\b/,
+    /(?<!\b(?:accept|agree to|agree with) (?:\w{1,20} ){0,2})\blicen[cs]es?\b.{0,60}\b(?:checkout|check-?out|server|manager|token|users?|seats?|expired|denied|unavailable|not available|in use)\b|\bflexn?e?t?lm\b/,
     /\bbad gateway\b|\bgateway time-?out\b|\binternal server error\b/,
     /\btoo many (?:requests|500 error)\b/,
     /\b(?:http(?:\/[\d.]+)?|status|code|error)\b[^\w]{0,4}(?:429|50[0-4]|52\d)\b/,

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { causes } from './entries.ts';
+import { readJobLog } from '../../src/job-log/read-job-log.ts';
+import { causes, read } from './entries.ts';
 
 const Case = z.object({ name: z.string(), log: z.array(z.string()), line: z.string().nullable() });
 const FILES = ['programs', 'transports', 'frameworks'];
@@ -42,4 +43,84 @@ describe('a log whose lines somebody labelled says what it says without', () => 
     });
     expect(other.map(({ name }) => name)).toEqual(OTHERS[label] ?? []);
   });
+});
+
+describe('no label is', () => {
+  test('the name of what a loader or an interpreter speaks of', () => {
+    const missing = 'cannot open shared object file: No such file or directory';
+    for (const line of [
+      `libcuda.so.1: ${missing}`,
+      `python3: error while loading shared libraries: libcudart.so.12: ${missing}`,
+      "python3.11: can't open file '/app/train.py': [Errno 2] No such file or directory",
+    ]) {
+      expect(read(line)).toMatchObject([{ role: 'cause', text: line }]);
+    }
+  });
+
+  test('the number of a frame of gdb', () => {
+    const frames = ['raise ()', 'abort ()', 'c10::Error::Error ()', 'main ()'];
+    const log = frames.map((frame, at) => `#${at}  0x00007f3c in ${frame} from /lib/x.so`);
+    expect(read(...log)).toMatchObject([{ line: 3, text: log[2] }]);
+  });
+
+  test('what says in brackets what became of a GPU', () => {
+    const line = '[Xid 79] GPU 3 has fallen off the bus';
+    const others = Array.from({ length: 5 }, () => '[watch] ok');
+    expect(read(...others, line)).toMatchObject([{ line: 6, text: line }]);
+  });
+
+  test('the half of what stands in brackets', () => {
+    const steps = Array.from({ length: 5 }, (_, at) => `[2026-01-01 00:00:0${at} TP0] step ${at}`);
+    const line = '[2026-01-01 00:00:06 TP0] CUDA error: an illegal memory access was encountered';
+    expect(read(...steps, line)).toMatchObject([{ line: 6, text: line }]);
+  });
+
+  test('the test that a row of dcgmi diag is of', () => {
+    const rows = [
+      'Denylist | Pass',
+      'NVML Library | Pass',
+      'CUDA Main Library | Pass',
+      'PCIe | Pass',
+    ];
+    const failed = '| Memory                    | Fail - GPU: 3 |';
+    const [row] = read(...rows.map(one => `| ${one} |`), failed, '| SM Stress | Pass |');
+    expect(row).toMatchObject({ line: 5, text: expect.stringContaining('Memory') });
+  });
+
+  test('who of Slurm says on which node a step was cancelled', () => {
+    const line =
+      'slurmstepd-n7: error: *** STEP 1.0 ON n7 CANCELLED AT 2026-01-01T00:00:00 DUE TO NODE FAILURE ***';
+    expect(read(line)).toMatchObject([{ id: 'preempted', text: line }]);
+  });
+
+  test('what cmake begins a note with', () => {
+    const log = ['-- Performing Test HAVE_X - Failed', '-- Looking for x', '-- Configuring done'];
+    expect(read(...log)).toEqual([]);
+  });
+
+  test('a number that counts steps', () => {
+    const error = 'RuntimeError: CUDA error: uncorrectable ECC error encountered';
+    const steps = Array.from({ length: 12 }, (_, at) => `${at}: loss 2.${at}`);
+    expect(read(...steps, `12: ${error}`)).toMatchObject([{ line: 13, ranks: [] }]);
+    const ranks = steps.toReversed();
+    expect(read(...ranks, `3: ${error}`)).toMatchObject([{ line: 13, ranks: [3], text: error }]);
+  });
+
+  test('the name of a secret', () => {
+    for (const line of [
+      'db_password1: hunter2',
+      'api_key1: hunter2',
+      'hf_token2: hunter2-hunter2',
+    ]) {
+      const asked = { container: 'train', previous: false, requests: 1, bytes: line.length };
+      const log = readJobLog({ ...asked, text: `${line}\n`, cut: false });
+      expect(log.last?.text).toBe(`${line.slice(0, line.indexOf(' '))} (left out)`);
+    }
+  });
+});
+
+test('a label that names a GPU tells of which one the line is', () => {
+  const others = ['[gpu0] step 1', '[gpu3] step 1', '[gpu0] step 2', '[gpu3] step 2'];
+  const line = 'RuntimeError: CUDA error: uncorrectable ECC error encountered';
+  expect(read(...others, `[gpu3] ${line}`)).toMatchObject([{ line: 5, gpu: 3, text: line }]);
 });
