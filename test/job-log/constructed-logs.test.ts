@@ -21,7 +21,6 @@ const WRONG: ReadonlySet<string> = new Set([
   'tgi-overloaded-but-serving',
   'llamacpp-server-old-driver',
   'serve-replica-unhealthy',
-  'namd-xid79',
   'trl-no-rollout-server',
   'eval-batch-halved-done',
 
@@ -36,8 +35,6 @@ const WRONG: ReadonlySet<string> = new Set([
   'deepep-internode-test-ibgda',
 
   'tf-unet-street',
-  'dask-rapids-worker',
-  'resnet-epoch-3',
   'ct-lightning',
 ]);
 

@@ -184,7 +184,6 @@ const NOT_MENDED: Readonly<
       'waymax-segfault-after-factory-warnings',
       'wandb-read-timeout-run-goes-on',
       'applio-removes-missing-checkpoint',
-      'neu-det-windows-path-in-colab',
     ],
   },
 };
