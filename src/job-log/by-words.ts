@@ -146,6 +146,9 @@ export function exceptionMeaning(exception: string, title: string, text: string)
 const REFUSED =
   /\boperation not (?:supported|permitted)\b|\bpermission denied\b|\bcuda driver\b|\bshared memory\b/i;
 
+/** A path that a program joined with the sign of another system: `'/data/train\\\\a.xml'`. */
+const OF_TWO_SYSTEMS = /'\/[^'\\]{1,300}\/[^'\\]{1,200}\\{1,2}[\w.-]/;
+
 /** A repository without an owner, of which the hub says 401 as it does of one that is closed. */
 const NO_OWNER =
   /\bhuggingface\.co\/(?:api\/(?:models|datasets)\/)?[\w.-]{1,96}\/(?:revision|resolve|tree)\//;
@@ -159,6 +162,9 @@ const OF_NO_OWNER = {
 export function ofItsWords(meaning: Meaning, text: string, below: readonly string[]): Meaning {
   if (meaning.id === 'model-load' && REFUSED.test(text)) {
     return { ...meaning, layer: 'configuration' };
+  }
+  if (meaning.id === 'file-missing' && OF_TWO_SYSTEMS.test(text)) {
+    return { ...meaning, ...OF_PROGRAM };
   }
   const isUnowned =
     /\bRepositoryNotFoundError\b/.test(text) && NO_OWNER.test([text, ...below].join(' '));

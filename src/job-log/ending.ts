@@ -156,7 +156,8 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
     if (OF_CUDA.test(one.meaning.id) && later.some(isOfDriver)) {
       return { ...one, meaning: { ...one.meaning, role: 'report' } };
     }
-    if (one.meaning.id === 'crash' && later.some(isOfBrokenGpu)) {
+    const isEcho = one.meaning.layer === 'hardware' && !isOfXid(one) && later.some(isOfXid);
+    if (isEcho || (one.meaning.id === 'crash' && later.some(isOfBrokenGpu))) {
       return { ...one, meaning: { ...one.meaning, role: 'report' } };
     }
     if (WITHOUT_GPU.test(one.text) && isVersionTold(later)) {
@@ -222,6 +223,10 @@ const isVersionTold = (later: readonly Occurrence[]): boolean =>
 const OF_CUDA = /^cuda-(?:46|7\d\d|999|unknown)$/;
 const isOfDriver = ({ meaning: { id, role } }: Occurrence): boolean =>
   role === 'cause' && /^(?:s?xid-\d+|off-the-bus)$/.test(id);
+
+/** What the driver itself has logged of the hardware; tools only pass that on. */
+const isOfXid = ({ meaning, text }: Occurrence): boolean =>
+  meaning.layer === 'hardware' && /\bNVRM: Xid\b/.test(text);
 
 /** A fault that no program can bring about; what a script asks the driver stands behind the crash that it tells of. */
 const isOfBrokenGpu = (one: Occurrence): boolean =>
@@ -354,6 +359,8 @@ export const withoutBanner = (givenUp: readonly Occurrence[], all: readonly Occu
 
 /** What a program tries first, and says nothing of why it did not succeed. */
 const LOOKUP = /^(?:KeyError|AttributeError|IndexError|StopIteration|AssertionError)\b/;
+/** A class without a word: `TimeoutError`. */
+const BARE = /^(?:\w{1,60}\.){0,8}\w{1,80}:?\s*$/;
 /** So many characters more, the exception raised meanwhile explains it. */
 const EXPLAINS_CHARACTERS = 30;
 
@@ -370,6 +377,7 @@ const isOutspoken = (
       one.line > line &&
       one.meaning.role === 'cause' &&
       (one.meaning.id !== 'exception' ||
+        BARE.test(text) ||
         (one.during === true &&
           LOOKUP.test(text) &&
           one.text.length > text.length + EXPLAINS_CHARACTERS)),
