@@ -1,7 +1,7 @@
 import type { ClusterEvent } from '../contract/cluster-view.ts';
 import { EVENT_CLOCKS_MS_MAX } from '../contract/limits.ts';
 import { optional } from '../contract/optional.ts';
-import { missing, present } from '../contract/reading.ts';
+import { missing, present, type Reading } from '../contract/reading.ts';
 import type { OwnerEnd, TargetJob } from '../contract/target-job.ts';
 import { plainText } from '../contract/untrusted.ts';
 import type { ApiServer } from './http.ts';
@@ -188,18 +188,18 @@ export async function jobsOf(
   api: Api,
   { kind, name }: { readonly kind: string; readonly name: string },
   signal: AbortSignal,
-): Promise<readonly Json[]> {
-  if (kind !== 'JobSet' && kind !== 'TrainJob') return [];
+): Promise<Reading<readonly Json[]>> {
+  if (kind !== 'JobSet' && kind !== 'TrainJob') return present([]);
   const { namespace } = api.settings;
   const path = `/apis/batch/v1/namespaces/${encodeURIComponent(namespace)}/jobs`;
   const query = { labelSelector: `jobset.sigs.k8s.io/jobset-name=${name}` };
   const list = { path, query, doing: 'list jobs', kind: 'JobList' };
   // A right that is missing here leaves what the JobSet itself says.
   return listAll(api, list, signal).then(
-    jobs => jobs.map(job => objectAt(job)),
-    () => {
+    jobs => present(jobs.map(job => objectAt(job))),
+    error => {
       signal.throwIfAborted();
-      return [];
+      return missing(isMissingRight(error) ? 'no_permission' : 'unreadable');
     },
   );
 }

@@ -1,7 +1,7 @@
 import { ClusterError, ours, ServerError, told } from '../contract/errors.ts';
 import { optional } from '../contract/optional.ts';
 import { shell } from '../contract/printed-command.ts';
-import { mapReading, type Reading, reasonWords } from '../contract/reading.ts';
+import { known, mapReading, present, type Reading, reasonWords } from '../contract/reading.ts';
 import type { OwnerEnd, TargetJob } from '../contract/target-job.ts';
 import { plainText } from '../contract/untrusted.ts';
 import { jobOfCronJob } from './cron-jobs.ts';
@@ -86,8 +86,9 @@ export async function findTargetJob(
   const there = pods.map(({ pod }) => pod.name);
   const kind = word.of === 'workload' ? word.workload.kind : 'Pod';
   const made = namesMade(kind, object);
-  const jobs = pods.length === 0 ? await jobsOf(api, { kind, name: word.name }, signal) : [];
-  const ends = endsOf(`${kind}/${word.name}`, object, jobs);
+  const jobs =
+    pods.length === 0 ? await jobsOf(api, { kind, name: word.name }, signal) : present([]);
+  const ends = endsOf(`${kind}/${word.name}`, object, known(jobs) ?? []);
   // Those that failed first: events are read of few.
   const others = [...ends.map(({ owner }) => owner.split('/')[1] ?? ''), ...made.owners];
   const of = {
@@ -101,6 +102,7 @@ export async function findTargetJob(
     ...{ name: `${kind}/${word.name}`, namespace, pods, gone },
     ...(ends.length > 0 && { ends }),
     ...optional({ controller: ownerState(object) }),
+    ...(!jobs.ok && { jobsUnread: reasonWords(jobs.reason) }),
   };
   const isPlaced =
     pods.some(({ pod }) => pod.node !== '') ||

@@ -46,6 +46,8 @@ export const targetJob = z.object({
   ),
   /** What those that made its pods say of its end, the outermost first; absent where none says that it failed. */
   ends: z.array(ownerEnd).exactOptional(),
+  /** Why what its Jobs say of it was not read; absent where it was, and where there are none. */
+  jobsUnread: publicText.exactOptional(),
   /** What else its controller says of it that explains pods that are gone. */
   controller: z.enum(['ended_well', 'suspended']).exactOptional(),
   /** For finding it, its pods and their events, without logs; absent where no API server was asked. */

@@ -554,6 +554,22 @@ describe('pods that are gone', () => {
     expect(job.ends).toEqual([{ owner: 'Job/mpi', reason: 'Failed', message: '' }]);
   });
 
+  test('of a JobSet whose Jobs may not be read are told with that', async () => {
+    install(
+      { group: 'jobset.x-k8s.io', version: 'v1alpha2', plural: 'jobsets', kind: 'JobSet' },
+      { train: { metadata: { name: 'train' }, spec: { replicatedJobs: [{ name: 'w' }] } } },
+    );
+    event('e1', { kind: 'Job', name: 'train-w-0' }, 'Created pod: train-w-0-0-x');
+    scheduled('train-w-0-0-x', 'node-a');
+    expect((await find('jobset/train')).jobsUnread).toBeUndefined();
+    const { answer } = api;
+    const words =
+      'jobs.batch is forbidden: User "alice" cannot list resource "jobs" in API group "batch" in the namespace "gpu-mcp"';
+    api.answer = request =>
+      request.path.endsWith('/jobs') ? status(403, 'Forbidden', words) : answer(request);
+    expect((await find('jobset/train')).jobsUnread).toBe('no permission');
+  });
+
   test('are not said to be told by no event where events may not be read', async () => {
     ofVolcano();
     const { answer } = api;

@@ -122,6 +122,9 @@ describe('a job whose pods are all gone', () => {
       expect(page).toContain('DO    No log of its pods is left in the cluster');
       expect(page).not.toMatch(/node no node|No GPU fault seen/);
     }
+    expect((await judged({ jobsUnread: 'no permission' })).notes).toContain(
+      'what its Jobs say of their ends was not read: no permission',
+    );
     const unknown = present([{ pod: 'train-0', node: 'node-a' }, { pod: 'train-1' }]);
     expect((await judged({ gone: unknown })).notes).toContain(
       'where 1 pod ran that is gone no event tells',

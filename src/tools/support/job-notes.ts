@@ -50,6 +50,9 @@ function notesOf(job: TargetJob, nodes: readonly JobNode[]): string[] {
     ...(job.gone.ok || job.gone.reason === 'not_read'
       ? []
       : [`its events were not read: ${job.gone.reason}`]),
+    ...(job.jobsUnread === undefined
+      ? []
+      : [`what its Jobs say of their ends was not read: ${job.jobsUnread}`]),
     ...nodes.flatMap(({ node, unexplained }) =>
       unexplained === undefined ? [] : `how a pod on ${node} ended was not told: ${unexplained}`,
     ),
