@@ -11,6 +11,8 @@ const HARMLESS = new RegExp(
     /\b(?:will|entering|going to|about to) retry\b|\bretry (?:loop|in|after)\b/,
     /\b(?:has|have|is|are|was|were|successfully) recovered\b|(?<!\bnot (?:be )?)\brecovered from\b/,
     /pip's dependency resolver/,
+    // A row of MPICH's error stack that says nothing, who only says that it ends, and a plugin that Slurm does without.
+    /^\s{0,4}(?:\d{1,6}: )?\w{3,60}\(\d{1,6}\)\.{2,60}:\s*$|^\s{0,4}exiting with an error\W*$|\bspank: \S{1,60}: Plugin file not found\b/,
     // A bar of tqdm, whatever level its stream is logged with.
     /\d{1,3}%\|[^|]{0,80}\| {0,4}[\d.]{1,12}[kMG]?\/[\d.]{1,12}[kMG]? \[[^\]]{0,200}\]?\s*$/,
     // Slurm as it ends a step, and the head of torchrun's report.

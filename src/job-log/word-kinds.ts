@@ -128,6 +128,7 @@ export const KINDS: readonly Kind[] = [
     /\bdriver (?:is )?too old\b|(?:\b|_)incompatible[_ ]driver\b|\bdriver requires an update\b/,
     /\b(?:cuda|nvidia|gpu|graphics|display) driver\b/,
     /\bdriver version\b.{0,60}\b(?:insufficient|mismatch\w*|old|requir\w+|support\w*|incompatible|found)\b/,
+    /\bnamed symbol not found\b|\bcudaErrorSymbolNotFound\b/,
     /\bcuda setup\b|\b(?:cuda )?toolkit\b/,
     /\b(?:compute|cuda)[ _-]capabilit|\bsm_?\d{2,3}[af]?\b|\bcompute_\d{2,3}[af]?\b/,
     /\bgfx\d{3,4}[a-z]?\b|\bgpu arch\b/,

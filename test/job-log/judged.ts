@@ -2,7 +2,14 @@ import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
 
-const Blamed = z.enum(['application', 'environment', 'platform', 'hardware', 'network', 'unknown']);
+export const Blamed = z.enum([
+  'application',
+  'environment',
+  'platform',
+  'hardware',
+  'network',
+  'unknown',
+]);
 
 /** A log, and what somebody who had not seen the reader judged it to say. */
 export const Judged = z.strictObject({
@@ -22,7 +29,7 @@ export const Judged = z.strictObject({
 });
 type Judged = z.infer<typeof Judged>;
 
-const LAYERS: Readonly<Record<Judged['blame'], readonly string[]>> = {
+export const LAYERS: Readonly<Record<Judged['blame'], readonly string[]>> = {
   application: ['application'],
   environment: ['configuration', 'host', 'driver'],
   platform: ['configuration', 'host'],

@@ -1,0 +1,169 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import * as z from 'zod';
+import { missing, present } from '../../src/contract/reading.ts';
+import type { TargetJob } from '../../src/contract/target-job.ts';
+import { readJobLog } from '../../src/job-log/read-job-log.ts';
+import { explainFailure } from '../../src/tools/catalog/explain-failure.ts';
+import { FailureAnswer } from '../../src/tools/support/failure-answer.ts';
+import { judgeJob, podToExplain } from '../../src/tools/support/job-verdict.ts';
+import { answered } from '../fakes/answers.ts';
+import { aContainer, aPod, aView } from '../fakes/cluster-view.ts';
+import { instrumentsOf } from '../fakes/instruments.ts';
+import { Blamed, LAYERS } from '../job-log/judged.ts';
+
+/**
+ * Jobs of several pods as three authors wrote them who had not seen what judges them: in which pod each began, by
+ * which line, and whose hand has to move. All of that was right at the first run in 22 of 26, 20 of 26, 11 of 26, 16 of 26 and
+ * 21 of 30; hardware was blamed falsely in none. Nobody had looked at the second and the fourth when 22 and 18 of them were.
+ * Their nodes are read and well, so that a fault of a machine that only a log tells of is rightly "unknown".
+ */
+const Pod = z.strictObject({
+  name: z.string(),
+  node: z.string(),
+  /** null: it still runs. */
+  exitCode: z.int().nullable(),
+  reason: z.string().nullish(),
+  finishedAt: z.string().nullish(),
+  /** Empty where it is gone. */
+  log: z.array(z.string()),
+});
+const Job = z.strictObject({
+  name: z.string(),
+  kind: z.string(),
+  pods: z.array(Pod),
+  /** null where that cannot be told. */
+  pod: z.string().nullable(),
+  alsoPods: z.array(z.string()).exactOptional(),
+  line: z.string().nullable(),
+  alsoRight: z.array(z.string()).exactOptional(),
+  blame: Blamed,
+  alsoBlame: z.array(Blamed).exactOptional(),
+  cause: z.string(),
+});
+type Job = z.infer<typeof Job>;
+
+const LOTS = new URL('judged-jobs/', import.meta.url);
+const JOBS = readdirSync(LOTS).flatMap(file =>
+  z.array(Job).parse(JSON.parse(readFileSync(new URL(file, LOTS), 'utf8'))),
+);
+
+/** Still wrong. Only shrinks. */
+const WRONG: ReadonlySet<string> = new Set<string>([
+  'mpt-ablation-3',
+  'tf-mwms-keras',
+  'verl-grpo-rollout',
+  'slurm-esm-912',
+  'ray-batch-infer',
+  'moe-16e-pretrain-r4',
+  'dlrm-terabyte-eval3',
+  'serve-qwen-235b-g1',
+  'sgl-dsv3-tp16-blue',
+  'wrf-eu-d02-fc',
+  'lmp-epoxy-shear-44',
+  'ctr-widedeep-ps-daily',
+  'rag-embed-ft-c',
+  'qe-bands-perovskite',
+  'lgbm-fraud-dist-q4',
+  'raytrain-t5-xxl-mix',
+  'climax-seas-ens-5',
+  'granite-20b-sft-hsdp',
+  'trt-deepseek-disagg-pf',
+  'ppo-agents-dota-lite',
+  'mamba-hybrid-13b-v2',
+  'solar-nowcast-swin',
+  'slk-starccm-brake',
+  'mixtral-ft-rl8',
+  'rec-embed-etl-n5',
+  'xray-swin-tune',
+  'deepseek-serve-tp16',
+  'amber-fep-16n',
+  'tabnet-cv-folds',
+  'ds-bloom-offload',
+  'slinky-hgx-gpt-9107',
+]);
+
+function targetOf({ kind, pods }: Job): TargetJob {
+  return {
+    ...{ name: `${kind}/x`, namespace: 'ml', gone: present([]) },
+    pods: pods.map(({ name, node, exitCode, reason, finishedAt, log }) => {
+      const ended =
+        exitCode === null
+          ? undefined
+          : { exitCode, reason: reason ?? '', message: '', finishedAt: finishedAt ?? '' };
+      const main = aContainer({
+        state: ended ? 'terminated' : 'running',
+        ...(ended && { ended }),
+      });
+      const phase = ended ? (exitCode === 0 ? 'Succeeded' : 'Failed') : 'Running';
+      const text = log.map(line => `${line}\n`).join('');
+      const read = { container: 'main', previous: false, requests: 1, bytes: text.length };
+      return {
+        pod: aPod({ name, node, uid: name, phase, reason: reason ?? '', containers: [main] }),
+        ...(ended && log.length > 0 && { log: present(readJobLog({ ...read, cut: false, text })) }),
+      };
+    }),
+  };
+}
+
+/** What the node says of the pod that is to be explained there. */
+async function nodeOf(job: TargetJob, node: string) {
+  const well = { node, gpus: [], triage: { verdict: 'healthy', findings: [] } };
+  const pod = podToExplain(job, node);
+  if (!pod) return well;
+  const alone = await answered(
+    explainFailure,
+    { pod: pod.name, namespace: pod.namespace },
+    instrumentsOf('dgx-h100'),
+  );
+  const own = job.pods.find(each => each.pod === pod);
+  const peers = job.pods.flatMap(({ pod: other, log }) => {
+    const ended = other.containers[0]?.ended;
+    if (other === pod || !ended) return [];
+    const { exitCode, reason, finishedAt } = ended;
+    return {
+      ...{ pod: other.name, node: other.node, exitCode, reason },
+      ...(finishedAt !== undefined && { finishedAt }),
+      log: log ?? missing('not_found'),
+    };
+  });
+  const view = aView({
+    pod: present({ ...pod, node: aPod({}).node }),
+    podEvents: present([]),
+    ...(own?.log && { log: own.log }),
+    job: present({ name: job.name, pods: job.pods.length, failed: peers.length + 1, peers }),
+  });
+  return { ...well, failure: FailureAnswer.parse(alone.joined(view).structured) };
+}
+
+const SEEN_CHARACTERS = 24;
+const bare = (text: string) => text.replaceAll(/\s+/g, ' ');
+/** Whether the answer quotes from a line, however its beginning was cut. */
+function quotes(why: readonly string[], line: string): boolean {
+  const said = bare(line.replace(/^\S+ /, ''));
+  const all = bare(why.join(' '));
+  if (said.length <= SEEN_CHARACTERS) return all.includes(said);
+  return Array.from({ length: said.length - SEEN_CHARACTERS + 1 }, (_, at) =>
+    said.slice(at, at + SEEN_CHARACTERS),
+  ).some(part => all.includes(part));
+}
+
+test.each(JOBS)('$name', async one => {
+  const job = targetOf(one);
+  const nodes = [...new Set(one.pods.map(({ node }) => node))];
+  const answer = judgeJob(job, await Promise.all(nodes.map(node => nodeOf(job, node))));
+  const { blame, alsoBlame = [], line, alsoRight = [], pod, alsoPods = [] } = one;
+  if (blame !== 'hardware') expect(answer.fault).not.toBe('hardware');
+  const began = answer.first?.pod;
+  const isRight =
+    (pod === null || (began !== undefined && [pod, ...alsoPods].includes(began))) &&
+    (line === null || [line, ...alsoRight].some(text => quotes(answer.why, text))) &&
+    ([blame, ...alsoBlame].some(hand => LAYERS[hand].includes(answer.fault)) ||
+      (blame === 'hardware' && answer.fault === 'unknown'));
+  expect(isRight ? 'right' : 'wrong').toBe(WRONG.has(one.name) ? 'wrong' : 'right');
+});
+
+test('no job is listed as wrong that is not there', () => {
+  const names = JOBS.map(({ name }) => name);
+  expect([...WRONG].filter(name => !names.includes(name))).toEqual([]);
+});
