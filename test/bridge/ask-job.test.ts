@@ -225,7 +225,7 @@ test('a pod that the cluster took with its node says so where no node can be rea
     signal,
   );
   const outcome = { target: 'node-a', error: new Error('the node is gone') };
-  const words = 'the cluster ended the pod: Terminated, imminent node shutdown';
+  const words = 'the cluster ended the pod: Terminated ("imminent node shutdown")';
   expect(JobAnswer.parse(await ofJob.answer([outcome]))).toMatchObject({
     ...{ fault: 'host', confidence: 'high', action: 'restart_app', why: [words] },
     first: { node: 'node-a', pod: 'train-0', what: words },

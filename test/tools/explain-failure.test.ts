@@ -86,6 +86,20 @@ describe('explain_failure', () => {
       'high',
     ],
     [
+      'an eviction at its own limit of disk',
+      'dgx-h100',
+      ended(
+        {},
+        {
+          reason: 'Evicted',
+          message: 'Pod ephemeral local storage usage exceeds the total limit of containers 2Gi.',
+        },
+      ),
+      'configuration',
+      'high',
+    ],
+    ['a node that was not ready', 'dgx-h100', ended({}, { reason: 'NodeNotReady' }), 'host', 'low'],
+    [
       'a pod that the kubelet did not admit',
       'dgx-h100',
       aPod({

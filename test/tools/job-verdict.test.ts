@@ -78,7 +78,7 @@ describe('a job whose pods are all gone', () => {
       ...{ state: 'gone', fault: 'host', action: 'restart_app' },
       first: { node: 'node-b', pod: 'train-1', time: EVICTED.firstAt },
       why: [
-        'pod train-1: the cluster ended the pod: Evicted, The node was low on resource: memory.',
+        'pod train-1: the cluster ended the pod: Evicted ("The node was low on resource: memory.")',
         'JobSet/train failed: FailedJobs',
       ],
     });

@@ -57,7 +57,6 @@ const WRONG: ReadonlySet<string> = new Set<string>([
   'ray-batch-infer',
   'moe-16e-pretrain-r4',
   'dlrm-terabyte-eval3',
-  'serve-qwen-235b-g1',
   'sgl-dsv3-tp16-blue',
   'wrf-eu-d02-fc',
   'lmp-epoxy-shear-44',

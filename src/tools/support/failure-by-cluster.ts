@@ -12,19 +12,31 @@ export function takenByCluster(
   pod: Pick<ClusterPod, 'reason' | 'message'>,
   podEvents: readonly ClusterEvent[] = [],
 ): FailureVerdict | undefined {
-  const reason = [pod, ...podEvents].find(
+  const said = [pod, ...podEvents].find(
     ({ reason, message }) => TAKEN_AWAY.test(reason) && !NOT_TAKEN.test(message),
-  )?.reason;
-  if (reason === undefined) return undefined;
+  );
+  if (said === undefined) return undefined;
+  const why = [`${ENDED_BY_CLUSTER}: ${said.reason}${pod.message && ` ("${pod.message}")`}`];
+  if (OWN_LIMIT.test(`${said.message} ${pod.message}`)) {
+    return {
+      ...{ fault: 'configuration', confidence: 'high', action: 'fix_configuration' },
+      advice: 'It wrote more than it may: raise the limit that the message names, or write less.',
+      ...{ why, against: [] },
+    };
+  }
   return {
     fault: 'host',
-    confidence: 'high',
+    // A node is not ready for a moment as well, and its pods stay.
+    confidence: said.reason === 'NodeNotReady' ? 'low' : 'high',
     action: 'restart_app',
     advice: 'The cluster ended this pod. See the node: its conditions, pressure and taints.',
-    why: [`${ENDED_BY_CLUSTER}: ${reason}${pod.message && `, ${pod.message}`}`],
-    against: [],
+    ...{ why, against: [] },
   };
 }
+
+/** The pod's own limits of disk: Kubernetes, pkg/kubelet/eviction/helpers.go. */
+const OWN_LIMIT =
+  /\bephemeral local storage usage exceeds\b|\bexceeded its local ephemeral storage limit\b|\bUsage of EmptyDir volume .{1,300} exceeds the limit\b/i;
 
 const ENDED_BY_CLUSTER = 'the cluster ended the pod';
 

@@ -127,7 +127,7 @@ function byMachine(job: TargetJob, nodes: readonly JobNode[]): JobRoot | undefin
 
 function ofFailure(of: JobNode, failure: FailureAnswer): JobRoot {
   const { node } = of;
-  const { fault, confidence, action, advice, why, against, pod, log, to } = failure;
+  const { fault, confidence, action, advice, why, against, pod, log, to, began } = failure;
   const isMachine = OF_THE_MACHINE.includes(fault);
   const incident = judgedIncident(failure);
   const entry = log?.entries.find(({ role }) => role === 'cause') ?? log?.entries[0];
@@ -135,10 +135,12 @@ function ofFailure(of: JobNode, failure: FailureAnswer): JobRoot {
   const cause = entry && why[0]?.includes(entry.title) ? entry : undefined;
   const time = incident ? (incident.firstTime ?? undefined) : (cause?.at ?? to);
   return {
-    ...{ fault, confidence, action, advice, why, against, pod: pod.pod },
-    ...(isMachine && confidence !== 'low' && TAKES_OUT.includes(action) ? { takeOut: node } : {}),
+    ...{ fault, confidence, action, advice, why, against, pod: began?.pod ?? pod.pod },
+    ...(!began && isMachine && confidence !== 'low' && TAKES_OUT.includes(action)
+      ? { takeOut: node }
+      : {}),
     first: {
-      ...{ node, pod: pod.pod },
+      ...(began ?? { node, pod: pod.pod }),
       ...optional({
         time,
         gpu: incident?.gpu ?? undefined,
