@@ -155,6 +155,14 @@ describe('a selection', () => {
   });
 });
 
+/** What the API server sent grows with the numbers of its versions. */
+const withoutBytes = (document: unknown) =>
+  JSON.parse(
+    JSON.stringify(document, (key, value) =>
+      key === 'asked' ? { requests: value.requests } : value,
+    ),
+  );
+
 test('three nodes are one document of JSON and one of YAML, with the same in both', async () => {
   const api = await fleet(2, { 'node-2': 'lost-gpu' });
   const words = ['node-1', 'node-2', 'nowhere'];
@@ -172,7 +180,7 @@ test('three nodes are one document of JSON and one of YAML, with the same in bot
     message: 'node "nowhere" was not found',
   });
   const { takenAt: _, ...same } = list;
-  expect(load(yaml.stdout)).toMatchObject(same);
+  expect(withoutBytes(load(yaml.stdout))).toMatchObject(withoutBytes(same));
 });
 
 test('three nodes are one file of HTML; what a sick one does not tell beside is a gap of its page', async () => {

@@ -47,7 +47,7 @@ test('a node whose kubelet is silent gets the page that needs no pod, and no all
   const { code, stdout, stderr } = await triage('down');
   expect(code).toBe(4);
   expect(stderr).toContain('error: node "down" is not ready since 2026-08-20T03:11:00Z');
-  expect(stdout).toMatchInlineSnapshot(`
+  expect(stdout.replace(/\d+ bytes/, 'n bytes')).toMatchInlineSnapshot(`
     "UNKNOWN  down: The node itself could not be read: node "down" is not ready since 2026-08-20T03:11:00Z: its kubelet does not report (Kubelet stopped posting node status.); no pod can start there.
     next: kubectl --kubeconfig=KUBECONFIG describe node down
     What the cluster says:
@@ -55,6 +55,7 @@ test('a node whose kubelet is silent gets the page that needs no pod, and no all
       condition Ready Unknown since 2026-08-20T03:11:00Z: NodeStatusUnknown Kubelet stopped posting node status.
       nvidia.com/gpu: 7 of 8 allocatable, 8 asked for by pods
       pod ml/train-0  Running  8 nvidia.com/gpu
+    cluster: read by 3 requests, n bytes
     Not read: the driver, the kernel log and the host. No fault of the GPUs can be ruled out.
     "
   `);
