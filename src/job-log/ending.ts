@@ -37,6 +37,12 @@ export interface Occurrence {
   readonly weak?: 'tool' | 'passes' | undefined;
 }
 
+/** The same with another part in the failure. */
+export const withRole = (one: Occurrence, role: Meaning['role']): Occurrence => ({
+  ...one,
+  meaning: { ...one.meaning, role },
+});
+
 export const causesOf = (occurrences: readonly Occurrence[]): number =>
   occurrences.filter(({ meaning }) => meaning.role === 'cause').length;
 
@@ -154,14 +160,14 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
       return { ...one, meaning: { ...one.meaning, role: 'consequence' } };
     }
     if (OF_CUDA.test(one.meaning.id) && later.some(isOfDriver)) {
-      return { ...one, meaning: { ...one.meaning, role: 'report' } };
+      return withRole(one, 'report');
     }
     const isEcho = one.meaning.layer === 'hardware' && !isOfXid(one) && later.some(isOfXid);
     if (isEcho || (one.meaning.id === 'crash' && later.some(isOfBrokenGpu))) {
-      return { ...one, meaning: { ...one.meaning, role: 'report' } };
+      return withRole(one, 'report');
     }
     if (WITHOUT_GPU.test(one.text) && isVersionTold(later)) {
-      return { ...one, meaning: { ...one.meaning, role: 'report' } };
+      return withRole(one, 'report');
     }
     const hasReason = later
       .slice(0, REASON_WITHIN_LINES)
@@ -173,15 +179,13 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
           !PASSES_ON.test(text),
       );
     if (isAssertionTold(one, later) || isCheckOfCall(one, later)) {
-      return { ...one, meaning: { ...one.meaning, role: 'report' } };
+      return withRole(one, 'report');
     }
     if (isBareStart(one) && later.some(isStartTold)) {
-      return { ...one, meaning: { ...one.meaning, role: 'report' } };
+      return withRole(one, 'report');
     }
     const isPassed = PASSES_ON.test(one.text) || onlyStarts(one) || isOnlyFailed(one, later);
-    return (isPassed && hasReason) || isOutspoken(one, occurrences)
-      ? { ...one, meaning: { ...one.meaning, role: 'report' } }
-      : one;
+    return (isPassed && hasReason) || isOutspoken(one, occurrences) ? withRole(one, 'report') : one;
   });
 }
 
@@ -328,7 +332,7 @@ export function withoutWeak(
     const isAlone = occurrences.every(other => other.line <= line);
     const didWithout = isAlone && end.ordinary - ordinary > FEW_LINES;
     if (meaning.role === 'cause' && doesWithout(one) && (line < killedLine || didWithout)) {
-      return { ...one, meaning: { ...meaning, role: 'report' } };
+      return withRole(one, 'report');
     }
     if (!weak || meaning.role !== 'cause') return one;
     const isLast = weak === 'passes' || end.ordinary - ordinary <= FEW_LINES;
@@ -341,7 +345,7 @@ export function withoutWeak(
       (!isLast && hasConsequence) ||
       isNoted(one)
     ) {
-      return { ...one, meaning: { ...meaning, role: 'report' } };
+      return withRole(one, 'report');
     }
     return isLast ? one : { ...one, lastResort: true };
   });

@@ -10,6 +10,7 @@ import {
   type Occurrence,
   REASON_WITHIN_LINES,
   STARTS,
+  withRole,
 } from './ending.ts';
 import { FAILED_FORM, passesOn } from './failure-forms.ts';
 import { isLoopback } from './harmless-lines.ts';
@@ -73,9 +74,7 @@ function beforeTools(
   if (!failed || causes.some(one => !gives(one, failed))) return undefined;
   return [
     failed,
-    ...known.map(one =>
-      causes.includes(one) ? { ...one, meaning: { ...one.meaning, role: 'report' as const } } : one,
-    ),
+    ...known.map(one => (causes.includes(one) ? withRole(one, 'report') : one)),
   ].toSorted((a, b) => a.line - b.line);
 }
 
@@ -99,8 +98,7 @@ const reasonBelow = (
 const BY_FORM = /^(?:first-error|machine-words)$/;
 
 const asLastResort = (one: Occurrence): Occurrence => ({
-  ...one,
-  meaning: { ...one.meaning, role: 'cause' },
+  ...withRole(one, 'cause'),
   lastResort: true,
 });
 
@@ -175,11 +173,6 @@ const networkBefore = (cause: Occurrence, known: readonly Occurrence[]): Occurre
           !isLoopback(text),
       )
     : undefined;
-
-const withRole = (one: Occurrence, role: 'cause' | 'report'): Occurrence => ({
-  ...one,
-  meaning: { ...one.meaning, role },
-});
 
 /** Raised of another one that only passes on what stands below both. */
 const isWrapping = (one: Occurrence, reason: Occurrence): boolean =>

@@ -1,6 +1,6 @@
 import { plainText } from '../contract/untrusted.ts';
 import { firstErrorMeaning } from './by-words.ts';
-import type { Occurrence } from './ending.ts';
+import { type Occurrence, withRole } from './ending.ts';
 import { givesUp, onlyEnds, quits, takenBack, voiceOf } from './failure-forms.ts';
 import { isHarmless, isTriedAgain } from './harmless-lines.ts';
 import { allJobTexts, meaningOf } from './job-texts.ts';
@@ -274,7 +274,7 @@ export function withForerunner(
   }
   const before = forerunnerOf(cause, lines, progress);
   if (!before) return told;
-  const report = { ...cause, meaning: { ...cause.meaning, role: 'report' as const } };
+  const report = withRole(cause, 'report');
   return [before, ...told.map(one => (one === cause ? report : one))];
 }
 

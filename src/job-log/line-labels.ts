@@ -28,7 +28,7 @@ const STEP = /^#\d{1,4} (?! |0x|\/)(?:\d{1,6}\.\d{1,3}(?: |$))?/;
 const PROCESS = /^[a-z][\w.-]{0,60}\[\d{1,10}\]: /i;
 /** `stderr: `, `[SLURM STDERR] `, `<out> `, `E | `, `> `, `** `, `- `: the same before each line, and no word that a program says of an end or of a GPU's fault. */
 const MARK =
-  /^(?!\S{0,40}(?:err(?!:|\W{0,2} |\d)|err(?:or)|fatal|crit|fail|except|warn|panic|abort|sever)|\[[^\]]{0,60}\b(?:s?xid|oom|kill\w{0,3}|sig[a-z]{3,4}|time-?out|nan|hang|hung|stall\w{0,3}|lost|dead|preempt\w{0,3}|evict\w{0,3}|ecc)\b)(?:(?:std)?(?:out|err|log):|\[[^[\]]{1,60}\]:?|<(?:std)?(?:out|err)>:?|\{[\w .-]{1,40}\}|[\w.-]{1,40} {0,20}[|│](?! {0,4}(?:Pass|Fail|Warn|Skip)\b)|[\w.-]{0,40}>|[|>*#·]{1,3}|-)(?: |$)/i;
+  /^(?!\S{0,40}(?:err(?!:|\W{0,2} |\d)|fatal|crit|fail|except|warn|panic|abort|sever)|\[[^\]]{0,60}\b(?:s?xid|oom|kill\w{0,3}|sig[a-z]{3,4}|time-?out|nan|hang|hung|stall\w{0,3}|lost|dead|preempt\w{0,3}|evict\w{0,3}|ecc)\b)(?:(?:std)?(?:out|err|log):|\[[^[\]]{1,60}\]:?|<(?:std)?(?:out|err)>:?|\{[\w .-]{1,40}\}|[\w.-]{1,40} {0,20}[|│](?! {0,4}(?:Pass|Fail|Warn|Skip)\b)|[\w.-]{0,40}>|[|>*#·]{1,3}|-)(?: |$)/i;
 
 /** A number of a step is none of a process: it stands before no second line. */
 const FEW: readonly RegExp[] = [COLLECTOR_LABEL, MARK, PROCESS];

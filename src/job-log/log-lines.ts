@@ -51,7 +51,7 @@ export function linesOf(text: string): LogLines {
 /** What another process writes behind a bar of tqdm, and bars that a terminal's log holds one behind the other. */
 const BEHIND_BAR = /((?:it\/s|s\/it)[^\]\r]{0,200}\])(?: {1,3}(?=\d{1,3}%\|)|(?=[A-Za-z[(]))/g;
 const behindBars = (raw: string): string =>
-  raw.includes('/s') || raw.includes('s/it') ? raw.replaceAll(BEHIND_BAR, '$1\r') : raw;
+  raw.includes('it/s') || raw.includes('s/it') ? raw.replaceAll(BEHIND_BAR, '$1\r') : raw;
 
 /** Who collects the lines of who collects lines. */
 const LABELS_MAX = 3;

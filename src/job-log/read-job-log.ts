@@ -4,7 +4,7 @@ import { plainText } from '../contract/untrusted.ts';
 import { type Found, startsAnew, storyOf } from './attempts.ts';
 import { exceptionMeaning, ofItsWords, ownFailure, waitedInVain } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
-import { type Occurrence, withoutBanner, withoutProbes } from './ending.ts';
+import { type Occurrence, withoutBanner, withoutProbes, withRole } from './ending.ts';
 import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn } from './failure-forms.ts';
 import { isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { CHAIN_LINES, causedBy, headed, headsTraceback, saysBelow } from './headings.ts';
@@ -85,9 +85,7 @@ function withoutPassed(
   if (!done || !(isWarned || (last.meaning.id === 'first-error' && SUCCEEDED.test(done.text)))) {
     return told;
   }
-  return told.map(({ lastResort, ...one }) =>
-    lastResort ? { ...one, meaning: { ...one.meaning, role: 'report' as const } } : one,
-  );
+  return told.map(({ lastResort, ...one }) => (lastResort ? withRole(one, 'report') : one));
 }
 
 const said = (line: Line | undefined) =>

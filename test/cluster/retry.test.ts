@@ -51,15 +51,18 @@ test('a watch counts refusals and breaks together, and each change is a new begi
   expect(waits.slice(-2)).toEqual([2_000, undefined]);
 });
 
+const signal = new AbortController().signal;
+let api: FakeApiServer;
+beforeEach(async () => {
+  api = await FakeApiServer.start();
+  api.put('nodes', { metadata: { name: 'node-a' } });
+});
+afterEach(() => api[Symbol.asyncDispose]());
+
 describe('over the wire', () => {
-  const signal = new AbortController().signal;
-  let api: FakeApiServer;
-  beforeEach(async () => {
-    api = await FakeApiServer.start();
-    api.put('nodes', { metadata: { name: 'node-a' } });
+  beforeEach(() => {
     api.put('pods', { metadata: { name: 'p', namespace: 'gpu-mcp' } });
   });
-  afterEach(() => api[Symbol.asyncDispose]());
 
   /** Refuses the first `times` requests. */
   const refuse = (times: number, code: number) => {
@@ -124,14 +127,6 @@ describe('over the wire', () => {
 });
 
 describe('a connection that breaks', () => {
-  const signal = new AbortController().signal;
-  let api: FakeApiServer;
-  beforeEach(async () => {
-    api = await FakeApiServer.start();
-    api.put('nodes', { metadata: { name: 'node-a' } });
-  });
-  afterEach(() => api[Symbol.asyncDispose]());
-
   /** Breaks at the first `times` requests. */
   const broken = (times: number, how: 'reset' | Answer) => {
     let seen = 0;
