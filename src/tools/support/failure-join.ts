@@ -161,7 +161,13 @@ function logParts({ log, job }: ClusterView): Pick<FailureAnswer, 'log' | 'job'>
   };
 }
 
-function logPart({ entries, wait, devices, xids: _, ...read }: JobLog): NonNullable<FailureAnswer['log']> {
+function logPart({
+  entries,
+  wait,
+  devices,
+  xids: _,
+  ...read
+}: JobLog): NonNullable<FailureAnswer['log']> {
   const waited = wait && { ...wait, waiting: [...wait.waiting], behind: [...wait.behind] };
   return {
     ...{ ...read, entries: entries.map(logRow) },
