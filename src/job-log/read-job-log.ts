@@ -24,6 +24,7 @@ import { ProgressCount } from './progress.ts';
 import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
 import { withoutQuestions, withoutQuoted } from './quoted.ts';
 import { rankDevicesOf } from './rank-devices.ts';
+import { saidXidsOf } from './said-xids.ts';
 import { withoutSecrets } from './secrets.ts';
 import { Tracebacks } from './tracebacks.ts';
 
@@ -68,6 +69,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
     entries: merged(told, lines).slice(0, ENTRIES_MAX),
     recovered,
     ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
+    ...optional({ xids: saidXidsOf(lines) }),
   };
 }
 
