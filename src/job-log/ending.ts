@@ -130,7 +130,7 @@ const FOLLOWS =
 const PASSES_ON =
   /\bNCCL error in: |\bunhandled cuda error\b|^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in |: Graph execution error:\s*$/;
 /** Who starts a container passes on why it cannot. */
-export const STARTS = /^(?:container-start|image-pull)$/;
+export const STARTS = /^(?:container-start|container-hook|image-pull)$/;
 /** What the tool that was to do it says itself: `nvidia-container-cli: mount error: file creation failed`. */
 const STARTS_REASON = /\bnvidia-container-cli: \w/;
 const onlyStarts = ({ meaning, text }: Occurrence): boolean =>
