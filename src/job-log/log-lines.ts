@@ -154,6 +154,13 @@ const ACTOR = /^(?:\(([A-Za-z]\w*[^()\n]{0,80})\) ?|\[pod\/[\w.-]{1,253}\/[\w.-]
 /** `ERROR 11-27 12:00:00 [core.py:390]`, `E0810 15:46:05.718597139 ProcessGroupNCCL.cpp:632]`. */
 const LOGGER =
   /^\[?(?:(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b|[IWEF]\d{3,4} |[DIWE] \d\d-\d\d \d\d:)[^\]\n]{0,120}\] ?/;
+/** What a logger writes of another program's stderr has its own time and level: `hhblits.py:141] - 04:32:27.820 INFO: `. */
+const QUOTED_LEVEL = /\] \W{0,4}[\d:.,T-]{8,30} \[?(DEBUG|INFO|NOTICE|WARN(?:ING)?)\b[\]:]/;
+const quotedLevelOf = (text: string): Line['level'] | undefined => {
+  const level = LOGGER.test(text) ? QUOTED_LEVEL.exec(text.slice(0, 160))?.[1] : undefined;
+  if (level === undefined) return undefined;
+  return level.startsWith('WARN') ? 'warning' : 'quiet';
+};
 /** AlphaFold notes what its container wrote. */
 const OF_CONTAINER = /^I\d{4} [\d:.]{8,18} \d{1,20} run_docker\.py:\d{1,6}\] /;
 /** `[Stage-0] ERROR 03-12 `, `[SLURM STDERR] srun: `: a tag of whoever runs it, before what its logger or Slurm puts there. */
@@ -245,7 +252,8 @@ function lineOf(written: string, number: number, collectors: Collectors): Line {
   text = text.slice((global ?? local)?.[0].length ?? 0).replace(PYTEST, '');
   const noted = levelOf(text);
   const collected = noted === 'quiet' ? collectors.charactersIn(text, number) : 0;
-  const level = collected === 0 ? noted : 'plain';
+  const quoted = noted === 'error' ? quotedLevelOf(text) : undefined;
+  const level = collected === 0 ? (quoted ?? noted) : 'plain';
   text = text.slice(collected);
   const nccl = ncclIn(text);
   const rank =

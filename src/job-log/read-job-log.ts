@@ -8,7 +8,12 @@ import { type Occurrence, withoutBanner, withoutProbes, withRole } from './endin
 import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn } from './failure-forms.ts';
 import { isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { CHAIN_LINES, causedBy, headed, headsTraceback, saysBelow } from './headings.ts';
-import { withErrorStacks, withHelpBlocks, withLoggedStacks } from './help-blocks.ts';
+import {
+  withCommandOutput,
+  withErrorStacks,
+  withHelpBlocks,
+  withLoggedStacks,
+} from './help-blocks.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import {
   BELOW_LINES,
@@ -45,7 +50,8 @@ interface FetchedLog
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const { lines: written, unreadCharacters } = linesOf(text);
-  const lines = withLoggedStacks(withErrorStacks(withHelpBlocks(withoutQuestions(written))));
+  const own = withCommandOutput(withoutQuestions(written));
+  const lines = withLoggedStacks(withErrorStacks(withHelpBlocks(own)));
   const { found, ordinary, progress } = foundIn(lines);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
@@ -160,7 +166,7 @@ function foundIn(lines: readonly Line[]) {
     });
   });
   const givenUp = isSilent(occurrences, failures)
-    ? withoutBanner(lastWords(lines, lastLines), occurrences)
+    ? withoutBanner(withoutProbes(lastWords(lines, lastLines), ordinary), occurrences)
     : quitting(lines, [...beforeOthers], progress);
   const found: Found = {
     ...{ occurrences: bounded(occurrences), givenUp, restarts },

@@ -45,7 +45,7 @@ export const KINDS: readonly Kind[] = [
     'application',
     'restart_app',
     'It asked for more than there is: lower what it asks for, or give it more.',
-    /\boutofmemory|\bout of (?:[\w-]+ ){0,2}(?:memory|resources?\b)/,
+    /\boutofmemory|\bout of (?:[\w-]+ ){0,5}(?:memory|resources?\b)/,
     /(?<!memory\.)\boom\b(?!(?:-kill)? (?:killer|notifications|counts)\b|_control\b)/,
     /\bmemory budget\b|\bmemory allocation (?:error|fail)/,
     /\bonly \S{1,12} ?[kmgt]i?b (?:\w+ ){0,3}(?:free|available|left)\b/,
