@@ -123,7 +123,7 @@ const OF_PROGRAM = {
 } satisfies Partial<Meaning>;
 
 /** It says how often it has tried, and not what went wrong: `Minimization failed after 100 attempts.` */
-const ONLY_COUNTED =
+export const ONLY_COUNTED =
   /^[\w.]{1,100}: (?:[\w'-]{1,40} ){1,6}(?:failed|gave up|giving up|did not succeed) after (?:\w{1,20} )?\d{1,9} (?:attempts|retries|tries)\W*$/i;
 
 /** An exception that no row knows: another rank's or the program's, unless its words or its class say otherwise. */
