@@ -352,7 +352,8 @@ function levelOf(text: string): Line['level'] {
   if (named !== undefined)
     return named.startsWith('warn') ? 'warning' : LEVELS_OF_ERRORS.test(named) ? 'error' : 'quiet';
   // The last one is TensorRT's: `[03/27/2024-11:09:02] [TRT] [E] 6: `.
-  if (/\b(?:ERROR|CRITICAL|FATAL)\b|^\[?[EF]\d{3,4} |^\[[CE][ :]|\] \[E\] /.test(head)) return 'error';
+  if (/\b(?:ERROR|CRITICAL|FATAL)\b|^\[?[EF]\d{3,4} |^\[[CE][ :]|\] \[E\] /.test(head))
+    return 'error';
   if (/\b(?:DEBUG|INFO|NOTICE)\b|^\[?I\d{3,4} |\] \[[IV]\] /.test(head)) return 'quiet';
   return /\bWARN(?:ING)?\b|^\[?W\d{3,4} |^\[W[ :]|\] \[W\] |\b\w*Warning: /.test(head)
     ? 'warning'
