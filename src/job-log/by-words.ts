@@ -178,6 +178,11 @@ export function ofItsWords(meaning: Meaning, text: string, below: readonly strin
 const STARTERS: readonly (readonly [RegExp, Blame])[] = [
   [/^(?:srun|sbatch|salloc|slurmstepd|slurmd)(?:-[\w.-]{1,64})?: (?:error|fatal): /, 'host'],
   [/^(?:FATAL: {3}(?=\S)|(?:ERROR|ABORT) {2}: |enroot-\w{1,20}: )/, 'configuration'],
+  // Engines and runtimes of containers, what loads modules, NVIDIA's daemons.
+  [
+    /^(?:(?:docker|podman|crun|runc|ctr|buildah|modprobe|insmod|rmmod|depmod|dkms|nvidia-(?:persistenced|modprobe|installer|fabricmanager)): )(?:error: )?/i,
+    'configuration',
+  ],
   // What sets the place up before it: apt, dpkg, the linker, mount, git, Intel's OpenMP.
   [
     /^(?:E: |dpkg: error |(?:\/\S{1,200}\/)?(?:[\w-]{1,60}-)?ld(?:\.\w{1,10})?: |collect2: |mount(?:\.\w{1,20})?: |fusermount\d?: |OMP: (?:System )?Error #\d{1,4}: )/,

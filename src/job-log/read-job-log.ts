@@ -6,6 +6,7 @@ import { exceptionMeaning, ofItsWords, ownFailure, waitedInVain } from './by-wor
 import { collectiveWaitOf } from './collective-wait.ts';
 import { type Occurrence, withoutBanner, withoutProbes, withRole } from './ending.ts';
 import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn } from './failure-forms.ts';
+import { ofStack } from './gpu-stack.ts';
 import { isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { CHAIN_LINES, causedBy, headed, headsTraceback, saysBelow } from './headings.ts';
 import {
@@ -58,7 +59,8 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
   const story = storyOf(found, end, progress);
   const { recovered } = story;
-  const told = withoutPassed(withForerunner(story.told, lines, progress), lines, progress);
+  const passed = withoutPassed(withForerunner(story.told, lines, progress), lines, progress);
+  const told = ofStack(passed, lines);
   const began = told.find(({ meaning }) => meaning.role !== 'report') ?? told[0];
   const beganAt = began?.line ?? Number.POSITIVE_INFINITY;
   return {
