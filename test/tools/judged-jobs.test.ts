@@ -50,36 +50,8 @@ const JOBS = readdirSync(LOTS).flatMap(file =>
 
 /** Still wrong. Only shrinks. */
 const WRONG: ReadonlySet<string> = new Set<string>([
-  'mpt-ablation-3',
-  'tf-mwms-keras',
-  'verl-grpo-rollout',
-  'slurm-esm-912',
-  'ray-batch-infer',
-  'moe-16e-pretrain-r4',
-  'dlrm-terabyte-eval3',
-  'sgl-dsv3-tp16-blue',
-  'wrf-eu-d02-fc',
-  'lmp-epoxy-shear-44',
-  'ctr-widedeep-ps-daily',
-  'rag-embed-ft-c',
   'qe-bands-perovskite',
-  'lgbm-fraud-dist-q4',
-  'raytrain-t5-xxl-mix',
-  'climax-seas-ens-5',
-  'granite-20b-sft-hsdp',
   'trt-deepseek-disagg-pf',
-  'ppo-agents-dota-lite',
-  'mamba-hybrid-13b-v2',
-  'solar-nowcast-swin',
-  'slk-starccm-brake',
-  'mixtral-ft-rl8',
-  'rec-embed-etl-n5',
-  'xray-swin-tune',
-  'deepseek-serve-tp16',
-  'amber-fep-16n',
-  'tabnet-cv-folds',
-  'ds-bloom-offload',
-  'slinky-hgx-gpt-9107',
 ]);
 
 function targetOf({ kind, pods }: Job): TargetJob {
@@ -99,7 +71,7 @@ function targetOf({ kind, pods }: Job): TargetJob {
       const read = { container: 'main', previous: false, requests: 1, bytes: text.length };
       return {
         pod: aPod({ name, node, uid: name, phase, reason: reason ?? '', containers: [main] }),
-        ...(ended && log.length > 0 && { log: present(readJobLog({ ...read, cut: false, text })) }),
+        ...(log.length > 0 && { log: present(readJobLog({ ...read, cut: false, text })) }),
       };
     }),
   };

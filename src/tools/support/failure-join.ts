@@ -158,7 +158,15 @@ function logParts({ log, job }: ClusterView): Pick<FailureAnswer, 'log' | 'job'>
   };
 }
 
-function logPart({ entries, wait, devices, ...read }: JobLog): NonNullable<FailureAnswer['log']> {
+function logPart({
+  entries,
+  wait,
+  devices,
+  ofPods: _,
+  addresses: __,
+  ownRanks: ___,
+  ...read
+}: JobLog): NonNullable<FailureAnswer['log']> {
   const waited = wait && { ...wait, waiting: [...wait.waiting], behind: [...wait.behind] };
   return {
     ...{ ...read, entries: entries.map(logRow) },

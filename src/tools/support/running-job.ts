@@ -1,7 +1,7 @@
 import { type Finding, gpusOf, SEVERITIES } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
-import { exitMeaning, takenByCluster } from './failure-by-cluster.ts';
+import { exitMeaning, OVER_DEADLINE, takenByCluster } from './failure-by-cluster.ts';
 import { timeOf } from './first-cause.ts';
 import type { JobAnswer } from './job-answer.ts';
 import { endsWords } from './job-notes.ts';
@@ -124,12 +124,7 @@ export function byDeadline(job: TargetJob): JobRoot | undefined {
     ({ reason, message }) => reason === 'DeadlineExceeded' || DEADLINE.test(message),
   );
   if (!isOver) return undefined;
-  return {
-    ...({ fault: 'configuration', confidence: 'medium', action: 'fix_configuration' } as const),
-    advice:
-      'It ran longer than activeDeadlineSeconds lets it: raise that, or find out what it waited for.',
-    ...ofEnds(job),
-  };
+  return { ...OVER_DEADLINE, confidence: 'medium', ...ofEnds(job) };
 }
 
 /** How Kubeflow's training operator says it: pkg/controller.v1/common/job.go. */
