@@ -88,6 +88,20 @@ export type PodWord = Fixed<z.infer<typeof podWord>>;
 /** An address that a process has by its own word, and its host where the line names it. */
 const ownAddress = z.object({ ip: publicText, host: textOf('pod').exactOptional() });
 
+/**
+ * An XID that a line tells of: of whichever GPU of its node, and by whom is not known. It proves no fault of a
+ * machine; the node's own kernel log holds the same line, or does not.
+ */
+export const saidXid = z.object({
+  code: z.int(),
+  /** `dddd:bb:dd`, where the line names the GPU so. */
+  pci: publicText.exactOptional(),
+  /** By the clock of the node's runtime. */
+  at: publicText.exactOptional(),
+  text: textOf('sentence'),
+});
+export type SaidXid = Fixed<z.infer<typeof saidXid>>;
+
 /** A line in its own words. */
 const saidLine = z.object({ text: textOf('sentence'), at: publicText.exactOptional() });
 
@@ -125,5 +139,7 @@ export const jobLog = z.object({
   addresses: z.array(ownAddress).exactOptional(),
   /** Global ranks that its lines begin with. */
   ownRanks: ranks.exactOptional(),
+  /** In the order of its lines; each code of a GPU once. */
+  xids: z.array(saidXid).exactOptional(),
 });
 export type JobLog = Fixed<z.infer<typeof jobLog>>;

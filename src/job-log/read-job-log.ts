@@ -25,6 +25,7 @@ import { ProgressCount } from './progress.ts';
 import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
 import { withoutQuestions, withoutQuoted } from './quoted.ts';
 import { rankDevicesOf } from './rank-devices.ts';
+import { saidXidsOf } from './said-xids.ts';
 import { withoutSecrets } from './secrets.ts';
 import { Tracebacks } from './tracebacks.ts';
 
@@ -71,6 +72,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
     ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
     ...optional({ ofPods: podWordsOf(lines, progress), addresses: addressesOf(lines) }),
     ...optional({ ownRanks: ranksOf(lines) }),
+    ...optional({ xids: saidXidsOf(lines) }),
   };
 }
 

@@ -139,6 +139,10 @@ export function wordsOf({ title, at, ranks, gpu, text }: JobLogEntry): string {
   return `${title}${at === undefined ? '' : ` at ${at}`}${who}${where} ("${text}")`;
 }
 
+/** Not one that still runs, or has ended well. */
+export const hasPeerFailed = ({ exitCode }: Pick<JobPeer, 'exitCode'>): boolean =>
+  exitCode !== undefined && exitCode !== 0;
+
 /** Another pod of the job whose log names a cause, where ours names none or a later one. */
 function firstElsewhere(
   { peers }: PodJob,
@@ -191,7 +195,8 @@ export function beside(
 ): Pick<FailureVerdict, 'why' | 'against'> {
   const first = log && firstEntry(log);
   const earlier = job?.peers.find(
-    ({ finishedAt }) => Date.parse(finishedAt ?? '') < Date.parse(end?.finishedAt ?? ''),
+    peer =>
+      hasPeerFailed(peer) && Date.parse(peer.finishedAt ?? '') < Date.parse(end?.finishedAt ?? ''),
   );
   return {
     why: [

@@ -2,6 +2,7 @@ import type { ClusterPod, ContainerEnd } from '../../contract/cluster-view.ts';
 import type { JobLog, JobLogEntry } from '../../contract/job-log.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
 import { causeIn } from './first-cause.ts';
+import { standingPods } from './job-logs.ts';
 import type { JobRoot } from './job-root.ts';
 import { failedPods, hasFailed } from './job-state.ts';
 import { type Places, placesOf } from './pod-places.ts';
@@ -37,11 +38,11 @@ export interface PodLog {
 
 /** All logs of the job that were read, those of pods that failed first. */
 export function logsOf(job: TargetJob): readonly PodLog[] {
-  const failed = failedPods(job);
-  const others = job.pods.filter(({ pod }) => !failed.some(each => each.pod === pod));
   return [
-    ...failed.flatMap(({ pod, log, end }) => (log?.ok ? [{ pod, log: log.value, end }] : [])),
-    ...others.flatMap(({ pod, log }) => (log?.ok ? [{ pod, log: log.value }] : [])),
+    ...failedPods(job).flatMap(({ pod, log, end }) =>
+      log?.ok ? [{ pod, log: log.value, end }] : [],
+    ),
+    ...standingPods(job).flatMap(({ pod, log }) => (log.ok ? [{ pod, log: log.value }] : [])),
   ];
 }
 

@@ -41,7 +41,9 @@ const only = <T>(found: readonly T[]): T | undefined => (found.length === 1 ? fo
 /** Its name, else a part at the end of its name: a pod `slurm-compute-hgx-3` is the node hgx-3 of Slurm. */
 function hostIn(pods: readonly ClusterPod[], host: string): ClusterPod | undefined {
   const short = host.split('.')[0] ?? '';
-  const named = pods.filter(pod => pod.name === short || isHostOf(short, { ...pod, node: '' }));
+  const named = pods.filter(
+    pod => pod.name === short || pod.hostname === short || isHostOf(short, { ...pod, node: '' }),
+  );
   return (
     only(named) ??
     only(pods.filter(pod => isHostOf(short, pod))) ??
@@ -52,9 +54,11 @@ function hostIn(pods: readonly ClusterPod[], host: string): ClusterPod | undefin
 }
 const HOST_CHARACTERS_MIN = 3;
 
-/** By what processes said of themselves. */
+/** By the cluster, else by what processes said of themselves. */
 function addressIn({ pods }: Pick<TargetJob, 'pods'>, ip: string): ClusterPod | undefined {
   const all = pods.map(({ pod }) => pod);
+  const known = only(all.filter(({ ips = [] }) => ips.includes(ip)));
+  if (known) return known;
   const found = pods.flatMap(({ pod, log }) =>
     (log?.ok ? (log.value.addresses ?? []) : []).flatMap(each =>
       each.ip === ip ? ((each.host === undefined ? pod : hostIn(all, each.host)) ?? []) : [],
