@@ -36,7 +36,7 @@ const HOLLOW = new RegExp(
     /\b(?:Unavailable|Aborted|Cancelled|DeadlineExceeded)Error\b|\b(?:UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED): /,
     /\b(?:PMIX|PRTE|ORTE|OPAL) ERROR\b|\bRayTaskError\b|\bplacement group\b|\bavailable node types can fulfill\b/,
     /\b(?:received )?signal 15\b|\bSIGTERM\b|\bexit(?:ed with)? (?:code|status) \d|\bbroken pipe\b/,
-    /\bTimeoutError\b|\btimed out waiting for\b|\bjob '?[\w-]{1,80}'? failed\b/,
+    /TimeoutError\b|\btimed out waiting for\b|\bjob '?[\w-]{1,80}'? failed\b/,
   ]
     .map(({ source }) => source)
     .join('|'),
