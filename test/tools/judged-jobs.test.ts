@@ -72,7 +72,6 @@ const WRONG: ReadonlySet<string> = new Set<string>([
   'slk-starccm-brake',
   'mixtral-ft-rl8',
   'rec-embed-etl-n5',
-  'xray-swin-tune',
   'amber-fep-16n',
   'tabnet-cv-folds',
   'ds-bloom-offload',

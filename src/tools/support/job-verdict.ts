@@ -16,6 +16,7 @@ import type { JobAnswer } from './job-answer.ts';
 import { jobNotes } from './job-notes.ts';
 import { byPlatform } from './job-platform.ts';
 import { type JobRoot, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
+import { bySaidXids } from './job-said-xid.ts';
 import {
   containersOf,
   countsOf,
@@ -167,6 +168,9 @@ function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly Jo
   const now = rows
     .filter(({ verdict, findings }) => verdict === 'critical' && findings.length > 0)
     .map(({ node, findings }) => `node ${node} as it is now: ${findings[0]}`);
+  const isSurelyElsewhere = began && (!began.cause || isSure(began.cause));
+  const said = isSurelyElsewhere ? undefined : bySaidXids(job, nodes);
+  if (said) return { ...said, against: [...said.against, ...now] };
   const waited = stillRuns(job);
   if (waited) return { ...waited, against: now };
   const full = pod && bySharedMemoryOf(job, nodes, pod);
