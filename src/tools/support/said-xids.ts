@@ -74,7 +74,7 @@ export function kernelWord(
 }
 
 /** An entry that is such a line. */
-const isLineOf = ({ id, at }: JobLogEntry, { xid }: SaidFault): boolean =>
+export const isLineOf = ({ id, at }: JobLogEntry, { xid }: Pick<SaidFault, 'xid'>): boolean =>
   /^(?:xid-\d+|off-the-bus)$/.test(id) && at === xid.at;
 
 /** A log without what the kernel log denies: such a line began nothing. */
@@ -105,7 +105,7 @@ export const bySaidXid: Judge = ({ saidFaults: said = [], log, end }) => {
     // Its own log is judged by such a line where that is what it names first.
     .filter(each => each.kernelLog === 'unread' && !(cause && isLineOf(cause, each)))
     .filter(({ xid }) => isBehind(xid, failedMs, within));
-  return found && verdictOf(found);
+  return found && verdictOf(found, 'and its program failed after that');
 };
 
 /** @param withinMs between the XID and what followed; a monitor that looks every few seconds tells of it late */
@@ -115,7 +115,7 @@ export const isBehind = ({ at }: SaidXid, failedMs: number, withinMs: number): b
 };
 
 /** What a program meets on a GPU that fails, and by other causes as well. */
-const mayFollow = (cause: JobLogEntry): boolean =>
+export const mayFollow = (cause: JobLogEntry): boolean =>
   cause.layer === 'hardware' ||
   cause.layer === 'driver' ||
   cause.id === 'crash' ||
@@ -123,14 +123,15 @@ const mayFollow = (cause: JobLogEntry): boolean =>
 const OF_PROGRAM =
   /\b(?:Key|Type|Name|Index|ZeroDivision|UnboundLocal|NotImplemented|Syntax|Value|Attribute|Import|ModuleNotFound)Error\b/;
 
-export const verdictOf = ({ xid, by }: Pick<SaidFault, 'xid' | 'by'>): FailureVerdict => ({
+export const verdictOf = (
+  { xid, by }: Pick<SaidFault, 'xid' | 'by'>,
+  followed: string,
+): FailureVerdict => ({
   ...({ fault: 'unknown', confidence: 'low', action: 'watch' } as const),
   advice:
     'It may be the hardware: ask triage_gpu_node of its node, for only the driver and the kernel log prove it.',
-  why: [`${by} tells of ${saidWords(xid)}, and its program failed after that`],
-  against: [
-    'anybody can write such a line, and what was read of the kernel log does not reach back to it',
-  ],
+  why: [`${by} tells of ${saidWords(xid)}, ${followed}`],
+  against: ['anybody can write such a line, and the kernel log of that time was not read'],
 });
 
 /** What the kernel log says of lines that other logs told of, where that did not decide. */
