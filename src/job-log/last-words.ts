@@ -2,7 +2,7 @@ import { plainText } from '../contract/untrusted.ts';
 import { firstErrorMeaning } from './by-words.ts';
 import { type Occurrence, withRole } from './ending.ts';
 import { givesUp, onlyEnds, quits, takenBack, voiceOf } from './failure-forms.ts';
-import { isHarmless, isTriedAgain } from './harmless-lines.ts';
+import { isHarmless, isTriedAgain, onlyTellsLimit } from './harmless-lines.ts';
 import { allJobTexts, meaningOf } from './job-texts.ts';
 import type { Line } from './log-lines.ts';
 import type { ProgressCount } from './progress.ts';
@@ -95,6 +95,7 @@ const givenUpIn = (lines: readonly Line[], places: readonly Place[]): Occurrence
       line.level === 'warning' || (line.level === 'quiet' && SAID_QUIETLY.test(told?.id ?? ''));
     const warned = isTold ? told : undefined;
     if (warned?.role !== 'cause' || isHarmless(line.text)) return [];
+    if (onlyTellsLimit(warned.id, line.text)) return [];
     return { ...failureOf(line.text, place), meaning: warned };
   });
 
@@ -167,6 +168,8 @@ const MAY_TELL = /loss|overflow/i;
 const TIMES = 3;
 /** They start at thousands, and fall a few times on the way to a scale that holds. */
 const SCALE_HELD = 64;
+/** With none at all a gradient overflows all the same: it is none of the scale. */
+const NO_SCALE = 1;
 
 /** The loss that a line tells of its step, and of one that tells only of parts one that is a number. */
 function lossIn(text: string): string | undefined {
@@ -181,17 +184,22 @@ function lossIn(text: string): string | undefined {
 function lossLost(lines: readonly Line[], timesMin: number): Occurrence | undefined {
   let first: number | undefined;
   let times = 0;
+  let isLost = false;
   for (let index = lines.length - 1; index >= 0; index -= 1) {
     const text = lines[index]?.text ?? '';
     if (!MAY_TELL.test(text)) continue;
     const loss = lossIn(text);
     const scale = Number(SCALE.exec(text)?.[1] ?? Number.POSITIVE_INFINITY);
-    if (scale <= SCALE_HELD || (loss !== undefined && NO_NUMBER.test(loss))) {
+    const isNone = loss !== undefined && NO_NUMBER.test(loss);
+    if (scale <= SCALE_HELD || isNone) {
       times += 1;
       first = index;
+      isLost ||= isNone || scale <= NO_SCALE;
     } else if (loss !== undefined) break;
   }
-  return first === undefined || times < timesMin ? undefined : rowAt('not-finite', lines, first);
+  return first === undefined || !isLost || times < timesMin
+    ? undefined
+    : rowAt('not-finite', lines, first);
 }
 
 /** What the line at an index says, as a row of the table has it. */
