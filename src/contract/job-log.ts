@@ -35,6 +35,8 @@ export const jobLogEntry = z.object({
   ranks,
   /** The GPU as the program numbers it, from 0. */
   gpu: z.int().exactOptional(),
+  /** Who wrote it, as whoever collects several processes' lines names them before each: a host, an address, a pod. */
+  of: textOf('pod').exactOptional(),
   text: textOf('sentence'),
 });
 export type JobLogEntry = Fixed<z.infer<typeof jobLogEntry>>;

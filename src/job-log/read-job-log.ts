@@ -303,7 +303,7 @@ function merged(occurrences: readonly Occurrence[], lines: readonly Line[]): Job
         ...(first.rank === undefined ? [] : [first.rank]),
         ...ranks.filter(rank => rank !== first.rank),
       ].slice(0, RANKS_MAX),
-      ...optional({ gpu: first.gpu }),
+      ...optional({ gpu: first.gpu, of: lines[first.line - 1]?.of }),
       text: first.summed
         ? withoutSecrets(first.text)
         : quoteOf(lines[first.line - 1]?.text ?? '', first.meaning),

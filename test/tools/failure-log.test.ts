@@ -76,6 +76,19 @@ describe('explain_failure with the log of the job', () => {
     expect(answer.text).toContain('log of container main: 1 line from 2026-03-01T11:59:58Z');
   });
 
+  test('a launcher’s log says of which host a line is, beside it', async () => {
+    const said = ['gpu-node-03', 'gpu-node-04', 'gpu-node-03'].map(host => `${host}: step 1`);
+    const line = 'gpu-node-03: [rank3]: ValueError: bad token';
+    const answer = await explained(withLog(...said, line));
+    expect(answer.why[0]).toBe(
+      'the first error of its log: Exception ValueError, rank 3 of gpu-node-03 ("ValueError: bad token")',
+    );
+    expect(answer.log?.entries).toMatchObject([{ ranks: [3], of: 'gpu-node-03' }]);
+    expect(answer.text).toContain('cause: Exception ValueError, rank 3 of gpu-node-03: "Value');
+    const bare = await explained(withLog(...said, 'gpu-node-03: ValueError: bad token'));
+    expect(bare.why[0]).toContain('Exception ValueError, of gpu-node-03 (');
+  });
+
   test.each([
     'RuntimeError: CUDA error: uncorrectable ECC error encountered',
     'RuntimeError: NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus',
