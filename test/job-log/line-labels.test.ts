@@ -158,16 +158,17 @@ describe('whom a label names is told of the line', () => {
 
 describe('a label that stands once is of what it says, where programs write such words themselves', () => {
   test.each([
-    [['[watch] a', '[feed] b', '[watch] c', '[feed] d'], '[mesh] error: bad cell 7'],
-    [['train[7]: a', 'train[8]: b', 'train[7]: c', 'train[9]: d'], 'solver[9]: error: bad cell'],
-  ])('%j', (others, line) => {
-    expect(read(...others, line)).toMatchObject([{ line: 5, text: line }]);
+    ['[watch] ', '[mesh] error: bad cell 7'],
+    ['train[7]: ', 'solver[9]: error: bad cell'],
+  ])('%j', (label, line) => {
+    const others = Array.from({ length: 8 }, (_, at) => `${label}a ${at}`);
+    expect(read(...others, line)).toMatchObject([{ line: 9, text: line }]);
   });
 
   test('one that differs by a number from the others is one of them', () => {
-    const line = 'train[12]: error: bad cell';
-    expect(read('train[7]: a', 'train[7]: b', 'train[7]: c', line)).toMatchObject([
-      { line: 4, text: 'error: bad cell' },
+    const others = Array.from({ length: 8 }, (_, at) => `train[7]: a ${at}`);
+    expect(read(...others, 'train[12]: error: bad cell')).toMatchObject([
+      { line: 9, text: 'error: bad cell' },
     ]);
   });
 });
