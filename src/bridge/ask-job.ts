@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import type { ClusterPod, ClusterView } from '../contract/cluster-view.ts';
 import { PACE_WAIT_MS_MAX } from '../contract/limits.ts';
-import { optional } from '../contract/optional.ts';
 import { present } from '../contract/reading.ts';
 import type { TargetJob } from '../contract/target-job.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
@@ -9,9 +8,9 @@ import { explainFailure } from '../tools/catalog/explain-failure.ts';
 import { getPodGpuAllocation } from '../tools/catalog/get-pod-gpu-allocation.ts';
 import { FailureAnswer } from '../tools/support/failure-answer.ts';
 import type { JobAnswer } from '../tools/support/job-answer.ts';
+import { logsFor } from '../tools/support/job-logs.ts';
 import {
   containersIn,
-  failedPods,
   hasFailed,
   isAtWork,
   type JobNode,
@@ -233,28 +232,6 @@ async function explained(
     : session;
   const question = explainFailure.question({ pod: pod.name, namespace: pod.namespace });
   return FailureAnswer.parse((await askSession(own, question, beside)).structured);
-}
-
-/** The pod's log and those of the others that failed, as explain_failure takes them. */
-function logsFor(job: TargetJob, pod: ClusterPod): Pick<ClusterView, 'log' | 'job'> {
-  const failed = failedPods(job);
-  const log = failed.find(other => other.pod === pod)?.log;
-  const peers = failed.flatMap(({ pod: peer, end, log: said }) =>
-    peer === pod || !said
-      ? []
-      : {
-          ...{ pod: peer.name, node: peer.node, exitCode: end.exitCode, reason: end.reason },
-          ...optional({ finishedAt: end.finishedAt }),
-          log: said,
-        },
-  );
-  return {
-    ...(log && { log }),
-    job: {
-      ok: true,
-      value: { name: job.name, pods: job.pods.length, failed: failed.length, peers },
-    },
-  };
 }
 
 /** Where nodes wait for each other, to be looked at together. */

@@ -4,6 +4,8 @@ import type { JobLog } from '../contract/job-log.ts';
 import {
   JOB_LOG_BYTES_MAX,
   JOB_LOG_LINES_MAX,
+  LAST_WORDS_BYTES_MAX,
+  LAST_WORDS_LINES_MAX,
   PEER_LOG_BYTES_MAX,
   PEER_LOG_LINES_MAX,
   PEER_LOGS_MAX,
@@ -14,6 +16,7 @@ import type { TargetJob } from '../contract/target-job.ts';
 import { readJobLog } from '../job-log/read-job-log.ts';
 import type { ApiServer } from './http.ts';
 import { objectAt, textsOf } from './json.ts';
+import { type PodRun, runsBeside, standingRuns } from './last-words.ts';
 import { listAll } from './list.ts';
 import { podList } from './paths.ts';
 import { type ContainerRun, fetchedLog, type LogBounds } from './pod-log.ts';
@@ -24,6 +27,9 @@ type Tried = <T>(ask: () => Promise<T>) => Promise<Reading<T>>;
 
 const OWN: LogBounds = { linesMax: JOB_LOG_LINES_MAX, bytesMax: JOB_LOG_BYTES_MAX };
 const PEER: LogBounds = { linesMax: PEER_LOG_LINES_MAX, bytesMax: PEER_LOG_BYTES_MAX };
+const LAST_WORDS: LogBounds = {
+  ...{ linesMax: LAST_WORDS_LINES_MAX, bytesMax: LAST_WORDS_BYTES_MAX, requestsMax: 2 },
+};
 
 /**
  * The log of the run that failed: the one that ended, or the one before a restart. Undefined where no
@@ -82,7 +88,7 @@ const JOB_LABELS = {
 export async function podJob(
   api: Api,
   json: unknown,
-  { tried, signal }: { readonly tried: Tried; readonly signal: AbortSignal },
+  within: Within,
 ): Promise<Reading<PodJob> | undefined> {
   const labels = textsOf(objectAt(json, 'metadata')['labels']);
   const [label, kind] =
@@ -90,57 +96,105 @@ export async function podJob(
   if (label === undefined) return undefined;
   const own = readClusterPod(json);
   const query = { namespace: own.namespace, labelSelector: `${label}=${labels[label]}` };
-  return tried(async () => {
-    const pods = (await listAll(api, podList(query), signal)).map(readClusterPod);
-    const failed = pods.flatMap(pod => {
-      const container = worstContainer(pod);
-      const end = container && failedEnd(container);
-      return end ? { pod, end } : [];
-    });
-    const peers = failed
-      .filter(({ pod }) => pod.uid !== own.uid)
-      .toSorted((a, b) => (a.end.finishedAt ?? '').localeCompare(b.end.finishedAt ?? ''))
-      .slice(0, PEER_LOGS_MAX)
-      .map(async ({ pod, end }): Promise<JobPeer> => {
-        const { exitCode, reason, finishedAt } = end;
-        return {
-          ...{ pod: pod.name, node: pod.node, exitCode, reason },
-          ...optional({ finishedAt }),
-          log: await tried(async () => {
-            const reading = failedRunLog(api, pod, signal, PEER);
-            if (!reading) throw new Error('no container of it has failed');
-            return await reading;
-          }),
-        };
+  return within.tried(async () => {
+    const pods = (await listAll(api, podList(query), within.signal)).map(readClusterPod);
+    const others = pods.filter(({ uid }) => uid !== own.uid);
+    const failed = inOrderOfEnds(others).slice(0, PEER_LOGS_MAX);
+    const beside = besideOf(api, failed, within);
+    const peers = failed.map(async (pod): Promise<JobPeer> => {
+      const log = within.tried(async () => {
+        const reading = failedRunLog(api, pod, within.signal, PEER);
+        if (!reading) throw new Error('no container of it has failed');
+        return await reading;
       });
+      return { ...peerOf(pod), log: await log, ...(await beside(pod)) };
+    });
+    const standing = standingRuns(pods)
+      .filter(({ pod }) => pod.uid !== own.uid)
+      .map(
+        async (run): Promise<JobPeer> => ({
+          ...peerOf(run.pod),
+          log: await within.tried(() => lastWords(api, run, within.signal)),
+        }),
+      );
     return {
       name: `${kind}/${labels[label]}`,
       pods: pods.length,
-      failed: failed.length,
-      peers: await Promise.all(peers),
+      failed: inOrderOfEnds(pods).length,
+      peers: await Promise.all([...peers, ...standing]),
     };
   });
 }
 
-/** The same of all pods of a target that failed: those that ended first, where they are many. */
+interface Within {
+  readonly tried: Tried;
+  readonly signal: AbortSignal;
+}
+
+/** Of a pod that failed how it did, of one that ended well that. */
+function peerOf(pod: ClusterPod): Omit<JobPeer, 'log'> {
+  const { name, node } = pod;
+  const end = endOf(pod) ?? pod.containers.find(({ init, ended }) => !init && ended)?.ended;
+  const { exitCode, reason = pod.reason, finishedAt } = end ?? {};
+  return { pod: name, node, reason, ...optional({ exitCode, finishedAt }) };
+}
+
+const endOf = (pod: ClusterPod) => {
+  const container = worstContainer(pod);
+  return container && failedEnd(container);
+};
+
+/** Those that failed. */
+const inOrderOfEnds = (pods: readonly ClusterPod[]): readonly ClusterPod[] =>
+  pods
+    .filter(pod => endOf(pod) !== undefined)
+    .toSorted((a, b) => (endOf(a)?.finishedAt ?? '').localeCompare(endOf(b)?.finishedAt ?? ''));
+
+const lastWords = (api: Api, run: PodRun, signal: AbortSignal): Promise<JobLog> =>
+  fetchLog(api, run, { bounds: LAST_WORDS, signal });
+
+/** Begins to read what stands beside pods that failed; each is told its own. What cannot be read is left out. */
+function besideOf(api: Api, failed: readonly ClusterPod[], { tried, signal }: Within) {
+  const read = runsBeside(failed).map(run => ({
+    uid: run.pod.uid,
+    log: tried(() => lastWords(api, run, signal)),
+  }));
+  return async ({ uid }: ClusterPod): Promise<{ readonly beside?: readonly JobLog[] }> => {
+    const logs = await Promise.all(read.flatMap(one => (one.uid === uid ? one.log : [])));
+    const beside = logs.flatMap(log => (log.ok ? log.value : []));
+    return beside.length > 0 ? { beside } : {};
+  };
+}
+
+/** What stands beside one pod that failed. */
+export const podBeside = (api: Api, pod: ClusterPod, within: Within) =>
+  besideOf(api, [pod], within)(pod);
+
+/**
+ * The same of all pods of a target that failed: those that ended first, where they are many; and the last words of
+ * those that did not. Of a workload that serves, as a Deployment, nothing is read where no pod of it has failed.
+ */
 export async function targetLogs(
   api: Api,
   job: TargetJob,
-  { tried, signal }: { readonly tried: Tried; readonly signal: AbortSignal },
+  { tried, signal }: Within,
 ): Promise<TargetJob> {
-  const failed = job.pods
-    .flatMap(({ pod }) => {
-      const container = worstContainer(pod);
-      const end = container && failedEnd(container);
-      return end ? { uid: pod.uid, at: end.finishedAt ?? '' } : [];
-    })
-    .toSorted((a, b) => a.at.localeCompare(b.at))
-    .slice(0, PEER_LOGS_MAX);
+  const all = job.pods.map(({ pod }) => pod);
+  const failed = inOrderOfEnds(all).slice(0, PEER_LOGS_MAX);
   const bounds = failed.length === 1 ? OWN : PEER;
+  const beside = besideOf(api, failed, { tried, signal });
+  const isServing = failed.length === 0 && SERVES.test(job.name);
+  const standing = isServing ? [] : standingRuns(all);
   const pods = job.pods.map(async each => {
-    const isRead = failed.some(({ uid }) => uid === each.pod.uid);
-    const reading = isRead ? failedRunLog(api, each.pod, signal, bounds) : undefined;
-    return reading ? { ...each, log: await tried(() => reading) } : each;
+    const reading = failed.includes(each.pod)
+      ? failedRunLog(api, each.pod, signal, bounds)
+      : undefined;
+    if (reading) return { ...each, log: await tried(() => reading), ...(await beside(each.pod)) };
+    const run = standing.find(({ pod }) => pod === each.pod);
+    return run ? { ...each, log: await tried(() => lastWords(api, run, signal)) } : each;
   });
   return { ...job, pods: await Promise.all(pods) };
 }
+
+/** Kinds that are never done: what such a pod logs of a request that failed ends nothing. */
+const SERVES = /^(?:Deployment|StatefulSet|DaemonSet|ReplicaSet|NodeSet|RayService)\//;

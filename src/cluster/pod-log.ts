@@ -5,6 +5,8 @@ import { podPath } from './paths.ts';
 export interface LogBounds {
   readonly linesMax: number;
   readonly bytesMax: number;
+  /** Where it is not REQUESTS_MAX. */
+  readonly requestsMax?: number;
 }
 
 /** One run of a container: the one that runs or ran last, or the one before it. */
@@ -54,6 +56,7 @@ export async function fetchedLog(
       signal,
     );
   let linesMax = bounds.linesMax;
+  const { requestsMax = REQUESTS_MAX } = bounds;
   let bytes = 0;
   for (let requests = 1; ; requests += 1) {
     const text = await fetched(linesMax);
@@ -62,7 +65,7 @@ export async function fetchedLog(
     const isCut = own >= bounds.bytesMax;
     const read = { text, requests, bytes, isCutAtEnd: isCut || requests > 1 };
     if (!isCut) return read;
-    if (requests === REQUESTS_MAX || linesMax === 1) return { ...read, newestUnread: true };
+    if (requests === requestsMax || linesMax === 1) return { ...read, newestUnread: true };
     // The kubelet begins at the first of the last lines: the bound cuts off the newest, which matter most.
     const linesRead = text.split('\n').length - 1;
     linesMax = Math.max(1, Math.ceil(Math.min(linesMax / 20, linesRead / 2)));

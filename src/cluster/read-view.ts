@@ -18,6 +18,8 @@ const LABEL =
 const LABELS_MAX = 80;
 const LIST_MAX = 48;
 const CLAIM_CONDITIONS_MAX = 16;
+/** One of each family (Kubernetes, Pod v1, podIPs). */
+const IPS_MAX = 2;
 
 /** A node as ClusterView tells it; texts cut and made plain. */
 export function readClusterNode(json: unknown): ClusterNode {
@@ -89,6 +91,9 @@ export function readClusterPod(json: unknown): ClusterPod {
   const spec = objectAt(json, 'spec');
   const status = objectAt(json, 'status');
   const owner = ownerOf(json);
+  const ips = listAt(status, 'podIPs')
+    .slice(0, IPS_MAX)
+    .flatMap(each => text(each, 'ip', 45) || []);
   const containers = [
     ...listAt(spec, 'initContainers').map(one => readContainer(one, status, true)),
     ...listAt(spec, 'containers').map(one => readContainer(one, status, false)),
@@ -98,6 +103,8 @@ export function readClusterPod(json: unknown): ClusterPod {
     name: text(metadata, 'name', 253),
     uid: text(metadata, 'uid'),
     node: text(spec, 'nodeName', 253),
+    ...(ips.length > 0 && { ips }),
+    ...unlessEmpty('hostname', text(spec, 'hostname', 63)),
     ...(owner !== undefined && { owner: `${text(owner, 'kind')}/${text(owner, 'name', 253)}` }),
     phase: PHASES.find(phase => phase === textOf(status, 'phase')) ?? 'Unknown',
     reason: text(status, 'reason'),

@@ -139,20 +139,22 @@ async function logsOf(
   api: Api,
   json: Reading<unknown>,
   signal: AbortSignal,
-): Promise<Pick<ClusterView, 'log' | 'job'>> {
+): Promise<Pick<ClusterView, 'log' | 'beside' | 'job'>> {
   if (!json.ok) return {};
   // Its tables of texts are no part of a start.
-  const { failedRunLog, podJob } = await import('./job-logs.ts');
-  const reading = failedRunLog(api, readClusterPod(json.value), signal);
+  const { failedRunLog, podBeside, podJob } = await import('./job-logs.ts');
+  const pod = readClusterPod(json.value);
+  const reading = failedRunLog(api, pod, signal);
   if (!reading) return {};
-  const [log, job] = await Promise.all([
+  const [log, beside, job] = await Promise.all([
     tried(() => reading),
+    podBeside(api, pod, { tried, signal }),
     podJob(api, json.value, { tried, signal }),
   ]);
-  return { log, ...(job && { job }) };
+  return { log, ...beside, ...(job && { job }) };
 }
 
-/** The job with what its pods that failed wrote, of those that ended first. Never rejects for a log. */
+/** The job with what its pods wrote: those that failed, and the last words of others. Never rejects for a log. */
 export async function withLogs(api: Api, job: TargetJob, signal: AbortSignal): Promise<TargetJob> {
   const { targetLogs } = await import('./job-logs.ts');
   const within = AbortSignal.any([signal, AbortSignal.timeout(CLUSTER_VIEW_MS_MAX)]);

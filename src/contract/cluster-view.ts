@@ -151,6 +151,10 @@ export const clusterPod = z.object({
   name: textOf('pod'),
   uid: publicText,
   node: publicText,
+  /** status.podIPs; absent before it has one, and where an older version wrote the view. */
+  ips: z.array(textOf('pod')).exactOptional(),
+  /** spec.hostname, where it was given one: its pods are met by that name. */
+  hostname: textOf('pod').exactOptional(),
   /** The controller, `Job/train-7`; absent for a bare pod. */
   owner: textOf('owner').exactOptional(),
   phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown']),
@@ -293,14 +297,17 @@ const clusterDevice = z.object({
 });
 export type ClusterDevice = Fixed<z.infer<typeof clusterDevice>>;
 
-/** Another pod of the same job that failed, and what its log says. */
+/** Another pod of the same job, and what its log says: all of one that failed, the last words of any other. */
 const jobPeer = z.object({
   pod: textOf('pod'),
   node: publicText,
+  /** Absent: it still runs; 0: it has ended well. */
   exitCode: z.int().exactOptional(),
   reason: word,
   finishedAt: time.exactOptional(),
   log: part(jobLog),
+  /** As of a target's pods. */
+  beside: z.array(jobLog).exactOptional(),
 });
 export type JobPeer = Fixed<z.infer<typeof jobPeer>>;
 
@@ -315,7 +322,7 @@ const podJob = z.object({
   /** With the pod itself. */
   pods: z.int(),
   failed: z.int(),
-  /** Those that failed, without the pod itself, in the order of their ends; not all of many. */
+  /** Without the pod itself: those that failed, in the order of their ends, then others; not all of many. */
   peers: z.array(jobPeer),
 });
 export type PodJob = Fixed<z.infer<typeof podJob>>;
@@ -332,6 +339,8 @@ export const clusterView = z.object({
   podEvents: part(z.array(clusterEvent)).exactOptional(),
   /** Of the container that failed; absent where none did, or no log was asked for. */
   log: part(jobLog).exactOptional(),
+  /** Last words of its other containers. */
+  beside: z.array(jobLog).exactOptional(),
   /** Absent where the pod belongs to no job that has other pods. */
   job: part(podJob).exactOptional(),
   /** Only where a tool asked for them; `not_found` on clusters without DRA. */

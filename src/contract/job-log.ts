@@ -67,6 +67,20 @@ export const rankDevice = z.object({
 });
 export type RankDevice = Fixed<z.infer<typeof rankDevice>>;
 
+/**
+ * An XID that a line tells of: of whichever GPU of its node, and by whom is not known. It proves no fault of a
+ * machine; the node's own kernel log holds the same line, or does not.
+ */
+export const saidXid = z.object({
+  code: z.int(),
+  /** `dddd:bb:dd`, where the line names the GPU so. */
+  pci: publicText.exactOptional(),
+  /** By the clock of the node's runtime. */
+  at: publicText.exactOptional(),
+  text: textOf('sentence'),
+});
+export type SaidXid = Fixed<z.infer<typeof saidXid>>;
+
 /** A line in its own words. */
 const saidLine = z.object({ text: textOf('sentence'), at: publicText.exactOptional() });
 
@@ -99,5 +113,7 @@ export const jobLog = z.object({
   wait: collectiveWait.exactOptional(),
   /** By rank. */
   devices: z.array(rankDevice).exactOptional(),
+  /** In the order of its lines; each code of a GPU once. */
+  xids: z.array(saidXid).exactOptional(),
 });
 export type JobLog = Fixed<z.infer<typeof jobLog>>;

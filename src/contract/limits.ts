@@ -300,6 +300,11 @@ export const JOB_LOG_BYTES_MAX = 4 * 1024 * 1024;
 export const PEER_LOG_LINES_MAX = 1_000;
 export const PEER_LOG_BYTES_MAX = 512 * 1024;
 export const PEER_LOGS_MAX = 16;
+/** The last words of its pods that did not fail, and of other containers of those that did; how many of each are read. */
+export const LAST_WORDS_LINES_MAX = 200;
+export const LAST_WORDS_BYTES_MAX = 64 * 1024;
+export const LAST_WORDS_PODS_MAX = 8;
+export const LAST_WORDS_BESIDE_MAX = 4;
 /** Of a job that is a target so many nodes are asked, those where its pods failed first. */
 export const JOB_NODES_MAX = 64;
 /** Of a job that runs all nodes are looked at together for so long, and so often within that time. */

@@ -29,8 +29,13 @@ export const targetJob = z.object({
       pod: clusterPod,
       /** Why it has no node yet, in the scheduler's words. */
       waitsFor: sentence.exactOptional(),
-      /** Of its container that failed; absent where none did, or where it was not asked for. */
+      /**
+       * Of its container that failed; where none did, the last words of the one that runs or has ended well. Absent
+       * where it was not asked for, and of those that did not fail where they are many.
+       */
       log: part(jobLog).exactOptional(),
+      /** Last words of its other containers, of a few pods: what stands in them may be of the node. */
+      beside: z.array(jobLog).exactOptional(),
     }),
   ),
   /** Pods of it that are gone, as far as events still tell, where they ran, and what events say of their ends. */

@@ -26,6 +26,7 @@ import { withoutQuestions, withoutQuoted } from './quoted.ts';
 import { rankDevicesOf } from './rank-devices.ts';
 import { withoutGot } from './recovered.ts';
 import { reportOf } from './reports.ts';
+import { saidXidsOf } from './said-xids.ts';
 import { withoutSecrets } from './secrets.ts';
 import { Tracebacks } from './tracebacks.ts';
 
@@ -69,6 +70,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
     entries: merged(told, lines).slice(0, ENTRIES_MAX),
     recovered: story.recovered + got,
     ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
+    ...optional({ xids: saidXidsOf(lines) }),
   };
 }
 

@@ -130,7 +130,7 @@ describe('a log whose lines are long', () => {
   });
 });
 
-test('other pods of the job that failed, in the order of their ends; one unread is no end of it', async () => {
+test('other pods of the job that failed, in the order of their ends, then those that did not; one unread is no end of it', async () => {
   api.put('pods', pod('train-0', terminated(30)));
   api.put('pods', pod('train-1', terminated(20)));
   api.put('pods', pod('train-2', terminated(10)));
@@ -151,6 +151,7 @@ test('other pods of the job that failed, in the order of their ends; one unread 
       peers: [
         { pod: 'train-2', node: 'node-of-train-2', log: { ok: false } },
         { pod: 'train-1', log: { ok: true, value: { entries: [{ id: 'exception' }] } } },
+        { pod: 'train-3', exitCode: 0, log: { ok: true } },
       ],
     },
   });

@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
-import { missing, present } from '../../src/contract/reading.ts';
+import { present } from '../../src/contract/reading.ts';
 import type { TargetJob } from '../../src/contract/target-job.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
 import { explainFailure } from '../../src/tools/catalog/explain-failure.ts';
 import { FailureAnswer } from '../../src/tools/support/failure-answer.ts';
+import { logsFor } from '../../src/tools/support/job-logs.ts';
 import { judgeJob, podToExplain } from '../../src/tools/support/job-verdict.ts';
 import { answered } from '../fakes/answers.ts';
 import { aContainer, aPod, aView } from '../fakes/cluster-view.ts';
@@ -57,7 +58,6 @@ const WRONG: ReadonlySet<string> = new Set<string>([
   'ray-batch-infer',
   'moe-16e-pretrain-r4',
   'dlrm-terabyte-eval3',
-  'sgl-dsv3-tp16-blue',
   'wrf-eu-d02-fc',
   'lmp-epoxy-shear-44',
   'ctr-widedeep-ps-daily',
@@ -75,11 +75,9 @@ const WRONG: ReadonlySet<string> = new Set<string>([
   'mixtral-ft-rl8',
   'rec-embed-etl-n5',
   'xray-swin-tune',
-  'deepseek-serve-tp16',
   'amber-fep-16n',
   'tabnet-cv-folds',
   'ds-bloom-offload',
-  'slinky-hgx-gpt-9107',
 ]);
 
 function targetOf({ kind, pods }: Job): TargetJob {
@@ -99,7 +97,7 @@ function targetOf({ kind, pods }: Job): TargetJob {
       const read = { container: 'main', previous: false, requests: 1, bytes: text.length };
       return {
         pod: aPod({ name, node, uid: name, phase, reason: reason ?? '', containers: [main] }),
-        ...(ended && log.length > 0 && { log: present(readJobLog({ ...read, cut: false, text })) }),
+        ...(log.length > 0 && { log: present(readJobLog({ ...read, cut: false, text })) }),
       };
     }),
   };
@@ -115,22 +113,10 @@ async function nodeOf(job: TargetJob, node: string) {
     { pod: pod.name, namespace: pod.namespace },
     instrumentsOf('dgx-h100'),
   );
-  const own = job.pods.find(each => each.pod === pod);
-  const peers = job.pods.flatMap(({ pod: other, log }) => {
-    const ended = other.containers[0]?.ended;
-    if (other === pod || !ended) return [];
-    const { exitCode, reason, finishedAt } = ended;
-    return {
-      ...{ pod: other.name, node: other.node, exitCode, reason },
-      ...(finishedAt !== undefined && { finishedAt }),
-      log: log ?? missing('not_found'),
-    };
-  });
   const view = aView({
     pod: present({ ...pod, node: aPod({}).node }),
     podEvents: present([]),
-    ...(own?.log && { log: own.log }),
-    job: present({ name: job.name, pods: job.pods.length, failed: peers.length + 1, peers }),
+    ...logsFor(job, pod),
   });
   return { ...well, failure: FailureAnswer.parse(alone.joined(view).structured) };
 }

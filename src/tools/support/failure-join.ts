@@ -7,7 +7,7 @@ import { known, type MissingReason, missing, type Reading } from '../../contract
 import type { Incident } from '../../xid/events.ts';
 import { eventRows } from './cluster-rows.ts';
 import type { ContainerRow, FailureAnswer } from './failure-answer.ts';
-import { firstEntry, unknownWords } from './failure-log.ts';
+import { firstEntry, hasPeerFailed, unknownWords } from './failure-log.ts';
 import { failureVerdict } from './failure-verdict.ts';
 import { devicesOf, rankWords } from './rank-places.ts';
 
@@ -143,8 +143,11 @@ function logParts({ log, job }: ClusterView): Pick<FailureAnswer, 'log' | 'job'>
       job: {
         ...{ name: of.name, pods: of.pods, failed: of.failed },
         read: of.peers.filter(peer => peer.log.ok).length,
-        peers: of.peers.map(({ pod, node, exitCode, finishedAt, log: said }) => {
+        peers: of.peers.flatMap(peer => {
+          const { pod, node, exitCode, finishedAt, log: said } = peer;
           const first = said.ok ? firstEntry(said.value) : undefined;
+          // Of one that did not fail, what it says of a failure is all that is told.
+          if (!first && !hasPeerFailed(peer)) return [];
           return {
             ...{ pod, node },
             ...optional({ exitCode, finishedAt }),
@@ -158,7 +161,13 @@ function logParts({ log, job }: ClusterView): Pick<FailureAnswer, 'log' | 'job'>
   };
 }
 
-function logPart({ entries, wait, devices, ...read }: JobLog): NonNullable<FailureAnswer['log']> {
+function logPart({
+  entries,
+  wait,
+  devices,
+  xids: _,
+  ...read
+}: JobLog): NonNullable<FailureAnswer['log']> {
   const waited = wait && { ...wait, waiting: [...wait.waiting], behind: [...wait.behind] };
   return {
     ...{ ...read, entries: entries.map(logRow) },

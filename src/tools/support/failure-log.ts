@@ -152,6 +152,10 @@ export function wordsOf({ title, at, ranks, gpu, of, text }: JobLogEntry): strin
   return `${title}${at === undefined ? '' : ` at ${at}`}${who}${where} ("${text}")`;
 }
 
+/** Not one that still runs, or has ended well. */
+export const hasPeerFailed = ({ exitCode }: Pick<JobPeer, 'exitCode'>): boolean =>
+  exitCode !== undefined && exitCode !== 0;
+
 /** Another pod of the job whose log names a cause, where ours names none or a later one. */
 function firstElsewhere(
   { peers }: PodJob,
@@ -204,7 +208,8 @@ export function beside(
 ): Pick<FailureVerdict, 'why' | 'against'> {
   const first = log && firstEntry(log);
   const earlier = job?.peers.find(
-    ({ finishedAt }) => Date.parse(finishedAt ?? '') < Date.parse(end?.finishedAt ?? ''),
+    peer =>
+      hasPeerFailed(peer) && Date.parse(peer.finishedAt ?? '') < Date.parse(end?.finishedAt ?? ''),
   );
   return {
     why: [

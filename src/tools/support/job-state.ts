@@ -166,7 +166,10 @@ export function countsOf(
   const isFailed = (pod: ClusterPod) => failed.some(other => other.pod === pod);
   const count = (phase: ClusterPod['phase']) =>
     job.pods.filter(({ pod }) => pod.phase === phase && !isFailed(pod)).length;
-  const logs = job.pods.flatMap(({ log }) => (log?.ok ? [log.value] : []));
+  const logs = job.pods.flatMap(({ log, beside = [] }) => [
+    ...(log?.ok ? [log.value] : []),
+    ...beside,
+  ]);
   const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
   const asked = [job, ...failures].flatMap(each => each.asked ?? []);
   return {
