@@ -28,7 +28,7 @@ export const MAY_FAIL = new RegExp(
     /utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than/,
     /neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success/,
     /_err_|truncated|called (?:before|after)|not_found|more than once|exhausted|pressed|preempted/,
-    /did not|retrying/,
+    /did not|retrying|preamble/,
   ]
     .map(({ source }) => source)
     .join('|'),

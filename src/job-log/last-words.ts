@@ -1,5 +1,6 @@
 import { plainText } from '../contract/untrusted.ts';
 import { firstErrorMeaning } from './by-words.ts';
+import { differsAt } from './collective-wait.ts';
 import { type Occurrence, withRole } from './ending.ts';
 import { givesUp, onlyEnds, quits, takenBack, voiceOf } from './failure-forms.ts';
 import { isHarmless, isTriedAgain, onlyTellsLimit } from './harmless-lines.ts';
@@ -278,12 +279,21 @@ export function withForerunner(
   const cause = told.find(({ meaning }) => meaning.role === 'cause');
   if (!cause) {
     if (progress.doneAfter(0) !== undefined) return told;
-    return [lossLost(lines, TIMES) ?? memoryFull(lines, told) ?? [], told].flat();
+    return [
+      lossLost(lines, TIMES) ?? memoryFull(lines, told) ?? calledOthers(lines) ?? [],
+      told,
+    ].flat();
   }
   const before = forerunnerOf(cause, lines, progress);
   if (!before) return told;
   const report = withRole(cause, 'report');
   return [before, ...told.map(one => (one === cause ? report : one))];
+}
+
+/** By the watchdogs' own numbers the ranks were in different collectives. */
+function calledOthers(lines: readonly Line[]): Occurrence | undefined {
+  const index = differsAt(lines);
+  return index === undefined ? undefined : rowAt('collective-mismatch', lines, index);
 }
 
 /** ``Assertion `0' failed``: what failed is printed above. */

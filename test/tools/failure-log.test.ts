@@ -7,6 +7,7 @@ import { readJobLog } from '../../src/job-log/read-job-log.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { explainFailure } from '../../src/tools/catalog/explain-failure.ts';
 import { FailureAnswer } from '../../src/tools/support/failure-answer.ts';
+import { isSure } from '../../src/tools/support/first-cause.ts';
 import { answered } from '../fakes/answers.ts';
 import { aContainer, aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
@@ -98,6 +99,28 @@ describe('explain_failure with the log of the job', () => {
     const answer = await explained(withLog(line));
     expect(answer).toMatchObject({ confidence: 'low', action: 'watch' });
     expect(answer.against).toContain('only the program says so: it is possible, not proven');
+  });
+
+  test.each([
+    ['RuntimeError: Detected mismatch between collectives on ranks. Rank 1 is running …', true],
+    [
+      'RuntimeError: All tensor operands to scatter/gather must have the same number of elements',
+      true,
+    ],
+    ['MPI_ERR_TRUNCATE: message truncated', true],
+    [
+      'n1:1:1 [0] misc/socket.cc:1 NCCL WARN Message truncated : received 8 bytes instead of 4',
+      false,
+    ],
+    [
+      'RuntimeError: [gloo/transport/tcp/pair.cc:446] op.preamble.length <= op.nbytes. 8 vs 4',
+      false,
+    ],
+  ])('what a rank says of its own call is sure, what a peer sent is not: %s', (line, sure) => {
+    const [cause] = logOf(line).entries;
+    expect(cause && { layer: cause.layer, sure: isSure(cause) }).toEqual({
+      ...{ layer: 'application', sure },
+    });
   });
 
   test('an incident of its GPUs decides, and the log stands beside it', async () => {
