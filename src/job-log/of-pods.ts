@@ -371,8 +371,6 @@ const WHOSE: readonly RegExp[] = [
 
 /** @param raw with all that stands before what is read. */
 export function whoseWords({ stream, text }: Pick<Line, 'stream' | 'text'>): string | undefined {
-  const label = labelHost(stream).replace(/: $/, '');
-  if (/\d/.test(label)) return label;
   for (const one of [text, stream]) {
     const name = WHOSE.map(form => form.exec(one)?.groups?.['name']).find(Boolean);
     if (name !== undefined) return plainText(name, 253);
