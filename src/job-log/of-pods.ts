@@ -360,9 +360,12 @@ export function addressesOf(
 
 /** Whose words a line is that another process printed: by what stands before them. */
 const WHOSE: readonly RegExp[] = [
-  new RegExp(String.raw`^\[?(?<name>${HOST}):\d{1,10}(?::\d{1,10} \[\d| {0,12}:\d|\])`, 'i'),
   new RegExp(
-    String.raw`^(?:\[\d[\d.]{4,30}\] )?\[(?<name>${HOST}):\d{1,10}(?: {0,12}:\d{1,10})?\]`,
+    String.raw`^\[?(?<name>(?!\d+:)${HOST}):\d{1,10}(?::\d{1,10} \[\d| {0,12}:\d|\])`,
+    'i',
+  ),
+  new RegExp(
+    String.raw`^(?:\[\d[\d.]{4,30}\] )?\[(?<name>(?!\d+:)${HOST}):\d{1,10}(?: {0,12}:\d{1,10})?\]`,
     'i',
   ),
   new RegExp(String.raw`^\((?:raylet|[\w.:]{1,120} pid=\d{1,10}), ip=(?<name>${IP})\)`),

@@ -6,6 +6,7 @@ import { standingPods } from './job-logs.ts';
 import type { JobRoot } from './job-root.ts';
 import { failedPods, hasFailed } from './job-state.ts';
 import { type Places, placesOf } from './pod-places.ts';
+import { isXidLine, mayFollow } from './said-xids.ts';
 
 /** Where a job began, and by what that is known. */
 export interface Beginning {
@@ -48,13 +49,26 @@ export function logsOf(job: TargetJob): readonly PodLog[] {
 
 /** What logs of the job call a cause, and where that happened by their words. */
 export function loggedCauses(job: TargetJob, places: Places = placesOf(job)): LoggedCause[] {
-  return logsOf(job).flatMap(({ pod, log, end }) => {
-    const cause = causeIn(log);
+  const logs = logsOf(job);
+  const hasOwnError = logs.some(({ log, end }) => end && isOfProgram(causeIn(log)));
+  return logs.flatMap(({ pod, log, end }) => {
+    const isWitness = !end && (hasOwnError || job.pods.some(each => isBeside(each.pod, pod)));
+    const cause = causeIn({ entries: log.entries.filter(one => !(isWitness && isXidLine(one))) });
     // What it has done all the same ended nothing.
     if (!cause || (!end && log.doneAfter !== undefined)) return [];
     return [{ pod: placeOf({ pod, log }, cause, { job, places }), by: pod, cause }];
   });
 }
+
+/**
+ * Whoever did not fail is only the witness of an XID that it tells of, where another pod of the job may have been struck,
+ * or failed by what no GPU brings about.
+ */
+const isBeside = (one: ClusterPod, other: ClusterPod): boolean =>
+  one !== other && one.node === other.node;
+
+const isOfProgram = (cause: JobLogEntry | undefined): boolean =>
+  cause !== undefined && !mayFollow(cause);
 
 /** A launcher, Ray's head and a submitter print what happened elsewhere, and mostly say where. */
 const NAMED_LINES = 6;
