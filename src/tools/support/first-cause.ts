@@ -15,13 +15,33 @@ export const isAmbiguous = ({ id }: Pick<JobLogEntry, 'id'>): boolean => AMBIGUO
 const AMBIGUOUS = /^(?:cuda-(?:700|714|715|716|717|718|719|999)|not-finite|library)$/;
 
 /** An error by its form alone, or of what peers sent, as any program meets that another one has left (src/job-log/by-words.ts). */
-const BY_FORM = /^(?:exception|first-error|machine-words|collective-use)$/;
+const BY_FORM = /^(?:exception|first-error|machine-words|collective-received)$/;
 /** Of what an ended peer or a dead link can look like to a program nobody says where it began. */
 const UNSURE: readonly Blame[] = ['unknown', 'fabric'];
 
 /** Whether a cause begins a failure wherever it stands, and is no sign of another one's. */
 export const isSure = ({ id, layer }: Pick<JobLogEntry, 'id' | 'layer'>): boolean =>
   !AMBIGUOUS.test(id) && !BY_FORM.test(id) && !UNSURE.includes(layer);
+
+/**
+ * What tells that another process, node or pod has gone, though its text can begin a failure too: Ray that lost a
+ * node, TensorFlow's and gRPC's status of a peer, daemons of MPI without each other, what is only passed on or waited for.
+ */
+export const isHollow = ({ id, text }: Pick<JobLogEntry, 'id' | 'text'>): boolean =>
+  id === 'node-lost' || (HOLLOW_IDS.test(id) && HOLLOW.test(text));
+const HOLLOW_IDS = /^(?:exception|first-error|preempted|scheduler|library-status|dataloader)$/;
+const HOLLOW = new RegExp(
+  [
+    /\b(?:due to|because of) node failure\b|\blost due to\b|\bnode has died\b/,
+    /\b(?:Unavailable|Aborted|Cancelled|DeadlineExceeded)Error\b|\b(?:UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED): /,
+    /\b(?:PMIX|PRTE|ORTE|OPAL) ERROR\b|\bRayTaskError\b|\bplacement group\b|\bavailable node types can fulfill\b/,
+    /\b(?:received )?signal 15\b|\bSIGTERM\b|\bexit(?:ed with)? (?:code|status) \d|\bbroken pipe\b/,
+    /TimeoutError\b|\btimed out waiting for\b|\bjob '?[\w-]{1,80}'? failed\b/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
 
 /**
  * Where it began, of what several pods tell: the earliest; but one that is sure before one that is not and came
