@@ -21,6 +21,15 @@ const CLASSES: readonly (readonly [RegExp, Blame])[] = [
     'configuration',
   ],
   [/^UCXError$/, 'fabric'],
+  // Java's.
+  [
+    /^(?:UnknownHost|FileNotFound|NoSuchFile|AccessControl|AccessDenied|ClassNotFound)Exception$/,
+    'configuration',
+  ],
+  [
+    /^(?:(?:Http)?Connect(?:Timeout)?|SocketTimeout|NoRouteToHost|AnnotatedConnect)Exception$/,
+    'fabric',
+  ],
 ];
 
 const ofLayer = (layer: Blame) => KINDS.find(one => one.layer === layer);

@@ -117,7 +117,8 @@ export function withWarning(
   const from = Math.max(0, first.line - 1 - WARNED_WITHIN_LINES);
   const above = lines.slice(from, first.line - 1).flatMap((line, at) => {
     const own = ownWords(line);
-    if (own?.level !== 'warning' || !WARNS_OF.test(own.text) || isHarmless(own.text)) return [];
+    if (own?.level !== 'warning' || isHarmless(own.text)) return [];
+    if (!WARNS_OF.test(own.text) && meaningOf(own.text)?.role !== 'cause') return [];
     if (isTriedAgain(own.text, [])) return [];
     const said = failureOf(own.text, { ...first, line: from + at + 1 });
     return /^(?:configuration|host|fabric)$/.test(said.meaning.layer) ? said : [];

@@ -301,6 +301,9 @@ const STORE_FAILED =
 const NO_DRIVER =
   /'libcuda\.so\.1'; dlerror: |\bCouldn't open CUDA library libcuda\.so|\bno NVIDIA GPU device is present|\bkernel driver does not appear to be running\b/;
 
+/** `2024-05-01 10:00:00.1 [W:onnxruntime:Default, `. */
+const OF_ONNX = /^[\d\s:.,TZ-]{0,40}\[([VIWEF]):onnxruntime\b/;
+
 /** `[2025-04-11 10:00:03.123] [error]` of spdlog, `[error    ]` of structlog, `[10:00:01 ERR]` of Serilog. */
 const BRACKETED =
   /^(?:[\d\s:.,TZ/+-]|\[[^\]]{0,40}\]){0,60}?\[(?:[\d:. ]{5,30} )?(trace|debug|verbose|info|notice|warn(?:ing)?|err(?:or)?|critical|fatal|severe|vrb|dbg|inf|wrn|ftl)\s{0,8}\]/i;
@@ -360,7 +363,9 @@ function levelOf(text: string): Line['level'] {
     return /^(?:warn|wrn)/.test(bracketed) ? 'warning' : 'quiet';
   }
   const [, behind, before] = LETTER.exec(head) ?? [];
-  const letter = behind ?? before;
+  const onnx = head.includes(':onnx') ? OF_ONNX.exec(head)?.[1] : undefined;
+  if (onnx === 'W') return 'warning';
+  const letter = behind ?? before ?? onnx?.replace('V', 'I');
   if (letter !== undefined) return letter === 'I' ? 'quiet' : 'error';
   const named = namedLevelOf(text);
   if (named !== undefined)

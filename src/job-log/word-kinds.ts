@@ -236,6 +236,8 @@ export const KINDS: readonly Kind[] = [
     /\b(?:prolog|epilog)\b|\bephemeral[- ](?:local[- ])?storage\b|\bnode was low on\b/,
     /\btime limit (?:was )?(?:reached|exceeded)\b|\bdue to (?:the )?time limit\b|\bwall ?time\b/,
     /\bnode (?:is |was )?(?:drain|not ready|down\b)/,
+    /\bapplication diagnostics\b|\b(?:node|resource) ?manager\b/,
+    /\b(?:pod|container|notebook|cluster)s?\b.{0,60}\b(?:took longer than|took more than|did not|didn't|never)\b.{0,40}\b(?:start|become (?:ready|running)|get ready|be scheduled)\b/,
     /\bleader(?:ship)? (?:election )?lost\b|\blost (?:leadership|leader election|(?:the |its )?(?:leader )?lease)\b|\bfailed to renew lease\b/,
   ),
 ];
