@@ -60,7 +60,7 @@ const CHECKED =
 const SIGNALLED =
   /\b(?:caught|received|got|fatal|unhandled) (?:fatal |deadly )?signal\b|\bsignal \(?\d{1,2}\)? (?:received|caught)\b|\b(?:segmentation|memory access|page|general protection|bus) (?:violation|fault|error)\b/i;
 /** A logger's level in brackets: `[hipSYCL Error] from`, `2022-08-13 11:42:42 [E:onnxruntime:log, `. */
-const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)/i;
+const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40}[ /-](?:error|fatal)\]|E:\w)/i;
 
 /** It stands alone: what went wrong is said below. */
 export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;

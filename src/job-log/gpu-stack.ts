@@ -7,7 +7,7 @@ import type { Line } from './log-lines.ts';
  * NVIDIA/nvidia-container-toolkit, NVIDIA/gpu-driver-container, kubernetes-sigs/node-feature-discovery.
  */
 const STARTS =
-  /\bStarting (?:NVIDIA Device Plugin|dcgm-exporter|nv-hostengine|(?:FS|OS) watcher|GRPC server for 'nvidia\.com\/|installation of NVIDIA driver)|\bDCGM successfully initialized\b|\bRetr(?:ie|ei)ving plugins\b|\bNode Feature Discovery (?:Worker|Master)\b|\bInstalling NVIDIA container toolkit\b|\bUpdating to MIG config\b|\bcontrollers\.ClusterPolicy\b|\bvalidating (?:driver|toolkit|plugin|CUDA) (?:installation|workload)\b/;
+  /\bStarting (?:NVIDIA Device Plugin|dcgm-exporter|nv-hostengine|(?:FS|OS) watcher|GRPC server for 'nvidia\.com\/|installation of NVIDIA driver)|\bDCGM successfully initialized\b|\bRetr(?:ie|ei)ving plugins\b|\bNode Feature Discovery (?:Worker|Master)\b|\bInstalling NVIDIA container toolkit\b|\bUpdating to MIG config\b|\bcontrollers\.ClusterPolicy\b|\bcompute-domain-(?:controller|daemon|kubelet-plugin)\b|\bgpu-kubelet-plugin\b|\bnvidia_gpu_exporter\b|\bvalidating (?:driver|toolkit|plugin|CUDA) (?:installation|workload)\b/;
 const BEGIN_LINES = 40;
 
 /** What such a program could not do is of its node or of how it is set up, where its words tell nobody's hand. */

@@ -252,7 +252,7 @@ export const isLookingTool = (text: string): boolean => LOOKS.test(text);
 
 /** A display, a browser, a bus of the desktop, another maker's decoder: a program looks whether there is one, and does without. */
 const PROBES =
-  /\bopen (?:an? |the )?(?:X )?display\b|XSERVTrans\w+|\.X11-unix\b|\bxkbcomp\b|\bxdg[-_]\w|\bd-?bus\b|\bweb ?browser\b|\blibva\b|\bva-?api\b|\bva(?:Get|Init|Create|Open)\w+|\bva display\b|\blibGLX?\b|\bMESA-LOADER\b|\balsa\b|\bpulse ?audio\b|\bx11\.so\b/i;
+  /\bopen (?:an? |the )?(?:X )?display\b|XSERVTrans\w+|\.X11-unix\b|\bxkbcomp\b|\bxdg[-_]\w|\bd-?bus\b|\bweb ?browser\b|\blibva\b|\bva-?api\b|\bva(?:Get|Init|Create|Open)\w+|\bva display\b|\blibGLX?\b|\bMESA-LOADER\b|\bGL is disabled\b|\balsa\b|\bpulse ?audio\b|\bx11\.so\b/i;
 export const isProbe = (text: string): boolean => PROBES.test(text);
 
 /**

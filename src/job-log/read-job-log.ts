@@ -4,7 +4,7 @@ import { plainText } from '../contract/untrusted.ts';
 import { type Found, startsAnew, storyOf } from './attempts.ts';
 import { exceptionMeaning, ofItsWords, ownFailure, waitedInVain } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
-import { type Occurrence, withoutBanner, withoutProbes, withRole } from './ending.ts';
+import { type Occurrence, withoutBanner, withRole } from './ending.ts';
 import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn, quits } from './failure-forms.ts';
 import { ofStack } from './gpu-stack.ts';
 import { isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
@@ -27,6 +27,7 @@ import {
 } from './last-words.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { addressesOf, podWordsOf, whoseWords } from './of-pods.ts';
+import { withoutProbes, withoutWeakProbes } from './probes.ts';
 import { ProgressCount } from './progress.ts';
 import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
 import { withoutQuestions, withoutQuoted } from './quoted.ts';
@@ -195,7 +196,7 @@ function foundOf(
   ordinary: number,
 ) {
   const { restarts, lastLines, beforeOthers } = written;
-  const all = bounded(written.occurrences);
+  const all = bounded(withoutWeakProbes(written.occurrences, ordinary));
   const occurrences = withoutGot(all, lines, progress);
   const failures = withoutGot(written.failures, lines, progress);
   const givenUp = isSilent(occurrences, failures)
