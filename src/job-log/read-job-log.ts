@@ -71,7 +71,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
     recovered,
     ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
     ...optional({ ofPods: podWordsOf(lines, progress), addresses: addressesOf(lines) }),
-    ...optional({ ownRanks: ranksOf(lines) }),
+    ...optional({ ownRanks: ranksOf(lines), workedAt: lines[(progress.lastStep() ?? 0) - 1]?.at }),
     ...optional({ xids: saidXidsOf(lines) }),
   };
 }

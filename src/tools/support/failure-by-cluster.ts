@@ -192,6 +192,11 @@ const SIGNALS: Readonly<Record<number, Omit<Meaning, 'text'> & { readonly name: 
   },
 };
 
+const BY_ITSELF = 'the program ended itself with exit code';
+/** Whether nothing but its exit code tells of its end. */
+export const isByExitCode = ({ why: [first = ''] }: Pick<FailureAnswer, 'why'>): boolean =>
+  first.startsWith(BY_ITSELF);
+
 /** What an exit code or signal says of whose fault it is, without anything else known. */
 export function exitMeaning(end: Pick<ContainerEnd, 'exitCode' | 'signal'>): Meaning {
   const { exitCode } = end;
@@ -210,7 +215,7 @@ export function exitMeaning(end: Pick<ContainerEnd, 'exitCode' | 'signal'>): Mea
   }
   return {
     fault: 'application',
-    text: `the program ended itself with exit code ${exitCode}`,
+    text: `${BY_ITSELF} ${exitCode}`,
     advice: 'Read its last lines: kubectl logs --previous.',
   };
 }

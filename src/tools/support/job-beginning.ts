@@ -1,6 +1,6 @@
 import type { ClusterPod } from '../../contract/cluster-view.ts';
 import type { JobLogEntry } from '../../contract/job-log.ts';
-import { JOB_CLOCKS_MS_MAX, JOB_DOUBT_MS_MAX } from '../../contract/limits.ts';
+import { JOB_CLOCKS_MS_MAX, JOB_DOUBT_MS_MAX, JOB_WENT_ON_MS } from '../../contract/limits.ts';
 import { optional } from '../../contract/optional.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
 import { killedForMemory, takenByCluster } from './failure-by-cluster.ts';
@@ -16,6 +16,7 @@ import {
   loggedCauses,
   logsOf,
   type ToldRoot,
+  workedOn,
 } from './logged-causes.ts';
 import { placesOf } from './pod-places.ts';
 
@@ -25,7 +26,10 @@ export function beginningOf(job: TargetJob): Beginning | undefined {
   const causes = loggedCauses(job, places);
   const failed = failedPods(job);
   const hasFailed = ({ by }: LoggedCause) => failed.some(({ pod }) => pod === by);
-  const solid = causes.filter(({ cause }) => !isHollow(cause));
+  const solid = withoutOvercome(
+    job,
+    causes.filter(({ cause }) => !isHollow(cause)),
+  );
   // What still runs, or has ended well, has mostly gone on after what it says.
   const logged =
     firstOf(solid.filter(one => hasFailed(one) || isSure(one.cause))) ?? firstOf(solid);
@@ -44,6 +48,16 @@ export function beginningOf(job: TargetJob): Beginning | undefined {
   if (missed) return missed;
   const hollow = firstOf(causes);
   return hollow ? ofCause(inItsOwnWords(hollow, causes)) : anyWord(job);
+}
+
+/** Of several, those after which the others did not work on: a logger's or an evaluator's error ends no training. */
+function withoutOvercome(job: TargetJob, causes: readonly LoggedCause[]): readonly LoggedCause[] {
+  const ending = causes.filter(
+    ({ by, cause }) =>
+      cause.at === undefined ||
+      !workedOn(job, { pod: by, atMs: timeOf(cause.at), forMs: JOB_WENT_ON_MS }),
+  );
+  return ending.length > 0 ? ending : causes;
 }
 
 /** No pod of it has failed, and its logs or the cluster tell that it is over: Ray and sshd run on after their jobs. */
@@ -76,7 +90,7 @@ const ofCause = ({ pod, by, cause }: LoggedCause): Beginning => ({
 function toldBy(by: ClusterPod, cause: JobLogEntry): ToldRoot {
   const { isKnown, action, against } = wordOf(cause);
   return {
-    fault: isKnown ? cause.layer : 'unknown',
+    fault: isKnown || cause.layer === 'fabric' ? cause.layer : 'unknown',
     confidence: isKnown ? 'medium' : 'low',
     action,
     advice: cause.advice,
@@ -123,6 +137,7 @@ function killedBefore(job: TargetJob, logged: LoggedCause | undefined): Beginnin
       ...others.map(other => timeOf(other.end.finishedAt)),
     );
     if (others.length === 0) return false;
+    if (logged && workedOn(job, { pod, atMs: endMs, forMs: JOB_WENT_ON_MS })) return false;
     if (takenByCluster(pod) ?? killedForMemory(end)) {
       return endMs <= othersMs + (isDoubted ? JOB_DOUBT_MS_MAX : -JOB_CLOCKS_MS_MAX);
     }

@@ -22,7 +22,8 @@ export const byWhoWasMissed = (job: TargetJob, places: Places): Beginning | unde
   stillRuns(job, places) ??
   outOfStep(job, places) ??
   closed(job, places) ??
-  leftSilently(job, places);
+  leftSilently(job, places) ??
+  silent(job, places);
 
 /** The one pod of which a process, or all of it, was ended by a signal that no peer sends. */
 function crashed(job: TargetJob): Beginning | undefined {
@@ -92,6 +93,23 @@ function outOfStep(job: TargetJob, places: Places): Beginning | undefined {
   if (!one || !isRead || besides.length > 0 || groups.length > 1) return undefined;
   const because = `${plural(waits.length, 'pod')} waited in ${where}, and it alone does not say so`;
   return standing(job, one, { because, why: because });
+}
+
+/** All others that are alike tell that another did not come or has gone, and this one at most that it was told to stop. */
+function silent(job: TargetJob, places: Places): Beginning | undefined {
+  const alike = logsOf(job).filter(({ pod }) => isAlike(job, places, pod));
+  const waited = alike.filter(({ log }) =>
+    log.entries.some(({ role, id }) => role === 'consequence' && id !== 'told-to-stop'),
+  );
+  const rest = alike.filter(one => !waited.includes(one));
+  const [one, ...others] = rest;
+  if (!one || others.length > 0 || waited.length === 0) return undefined;
+  const group = places.peersOf(one.pod);
+  if (group.length !== waited.length + 1 || one.log.entries.some(({ role }) => role === 'cause')) {
+    return undefined;
+  }
+  const because = 'all others tell that another did not come or had gone, and it alone does not';
+  return standing(job, one.pod, { because, why: because });
 }
 
 /** The one pod of ranks or tasks that others waited for, by who asked them all. */

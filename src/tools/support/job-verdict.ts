@@ -4,7 +4,7 @@ import { optional } from '../../contract/optional.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
 import { numberOf } from '../../findings/support/incident-evidence.ts';
 import type { FailureAnswer } from './failure-answer.ts';
-import { killedForMemory, takenByCluster } from './failure-by-cluster.ts';
+import { isByExitCode, killedForMemory, takenByCluster } from './failure-by-cluster.ts';
 import { OF_THE_MACHINE } from './failure-facts.ts';
 import { firstEntry, ofItsLog, unknownWords, wordOf, wordsOf } from './failure-log.ts';
 import { bySharedMemory, SHARED_MEMORY_FINDING } from './failure-shared-memory.ts';
@@ -204,7 +204,13 @@ function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly Jo
   }
   if (told?.failure && !isElsewhere(told.failure, began)) {
     const root = ofFailure(told, told.failure);
-    return { ...root, against: [...root.against, ...now] };
+    // Of several pods none tells more: an exit code alone says nothing of whose fault it was.
+    const isCodeAlone = !began && failedPods(job).length > 1 && isByExitCode(told.failure);
+    return {
+      ...root,
+      ...(isCodeAlone && ({ fault: 'unknown', action: 'watch' } as const)),
+      against: [...root.against, ...now],
+    };
   }
   const first = pod && { node: pod.node || NO_NODE, pod: pod.name };
   if (!began?.cause || !first) {

@@ -1,7 +1,7 @@
 import type { ClusterPod, ContainerEnd } from '../../contract/cluster-view.ts';
 import type { JobLog, JobLogEntry } from '../../contract/job-log.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
-import { causeIn } from './first-cause.ts';
+import { causeIn, timeOf } from './first-cause.ts';
 import { standingPods } from './job-logs.ts';
 import type { JobRoot } from './job-root.ts';
 import { failedPods, hasFailed } from './job-state.ts';
@@ -45,6 +45,18 @@ export function logsOf(job: TargetJob): readonly PodLog[] {
     ...standingPods(job).flatMap(({ pod, log }) => (log.ok ? [{ pod, log: log.value }] : [])),
   ];
 }
+
+/** Whether others worked on for long after a moment of this pod: what befell it then did not end them. */
+export const workedOn = (
+  job: TargetJob,
+  { pod, atMs, forMs }: { readonly pod: ClusterPod; readonly atMs: number; readonly forMs: number },
+): boolean =>
+  logsOf(job).some(
+    other =>
+      other.pod !== pod &&
+      other.log.workedAt !== undefined &&
+      timeOf(other.log.workedAt) > atMs + forMs,
+  );
 
 /** What logs of the job call a cause, and where that happened by their words. */
 export function loggedCauses(job: TargetJob, places: Places = placesOf(job)): LoggedCause[] {
