@@ -117,6 +117,12 @@ const FORMS: readonly Form[] = [
     ),
   },
   {
+    kind: 'ended',
+    text: new RegExp(
+      String.raw`^\(raylet, ip=(?<name>${IP})\) .{0,40}\bworker died or was killed\b|^\s*ip: (?<name2>${IP})\s*$`,
+    ),
+  },
+  {
     kind: 'lost',
     text: new RegExp(
       String.raw`\bnode with node id: \w+ and address: (?<name>${IP})\b.{0,120}\bmarked dead\b`,
@@ -250,7 +256,7 @@ const FORMS: readonly Form[] = [
 
 /** What all lines of the forms above have, in one look. */
 const MAY_TELL =
-  /noticed that|process name|running at|srun|slurm|node failure|pdsh@|return code|status code|mpi_abort|exitcode|traceback|memory|marked (?:as )?dead|\bdead\b|remote (?:daemon|worker|target)|lost|removing|task:|rank|async|closed|recv|send|remote=|retrieved|connect|rpc to gcs|resol|service not known|out_of_range|ran out|exhausted|no more|nothing|input files|training data|data files|shard|empty|skip|early|stop|reached|has no\b|\b0 of\b/i;
+  /noticed that|worker died|^\s*ip: |process name|running at|srun|slurm|node failure|pdsh@|return code|status code|mpi_abort|exitcode|traceback|memory|marked (?:as )?dead|\bdead\b|remote (?:daemon|worker|target)|lost|removing|task:|rank|async|closed|recv|send|remote=|retrieved|connect|rpc to gcs|resol|service not known|out_of_range|ran out|exhausted|no more|nothing|input files|training data|data files|shard|empty|skip|early|stop|reached|has no\b|\b0 of\b/i;
 
 /** Since then it has reached whom it sought. */
 const REACHED =
@@ -279,7 +285,7 @@ export function podWordsOf(
 function wordOf(lines: readonly Line[], index: number): PodWord | undefined {
   const line = lines[index];
   if (!line) return undefined;
-  const said = `${labelHost(line.stream)}${line.text}`;
+  const said = `${line.stream}${line.text}`;
   for (const { kind, text, below } of FORMS) {
     const found = text.exec(said) ?? text.exec(line.text);
     if (!found) continue;

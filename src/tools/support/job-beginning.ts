@@ -1,6 +1,11 @@
 import type { ClusterPod } from '../../contract/cluster-view.ts';
 import type { JobLogEntry } from '../../contract/job-log.ts';
-import { JOB_CLOCKS_MS_MAX, JOB_DOUBT_MS_MAX, JOB_WENT_ON_MS } from '../../contract/limits.ts';
+import {
+  JOB_CLOCKS_MS_MAX,
+  JOB_DOUBT_MS_MAX,
+  JOB_NOTICE_MS,
+  JOB_WENT_ON_MS,
+} from '../../contract/limits.ts';
 import { optional } from '../../contract/optional.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
 import { killedForMemory, takenByCluster } from './failure-by-cluster.ts';
@@ -52,12 +57,13 @@ export function beginningOf(job: TargetJob): Beginning | undefined {
 
 /** Of several, those after which the others did not work on: a logger's or an evaluator's error ends no training. */
 function withoutOvercome(job: TargetJob, causes: readonly LoggedCause[]): readonly LoggedCause[] {
-  const ending = causes.filter(
-    ({ by, cause }) =>
-      cause.at === undefined ||
-      !workedOn(job, { pod: by, atMs: timeOf(cause.at), forMs: JOB_WENT_ON_MS }),
-  );
-  return ending.length > 0 ? ending : causes;
+  const endingAfter = (forMs: number) =>
+    causes.filter(
+      ({ by, cause }) =>
+        cause.at === undefined || !workedOn(job, { pod: by, atMs: timeOf(cause.at), forMs }),
+    );
+  const ending = endingAfter(JOB_WENT_ON_MS);
+  return ending.length > 0 ? ending : endingAfter(JOB_NOTICE_MS);
 }
 
 /** No pod of it has failed, and its logs or the cluster tell that it is over: Ray and sshd run on after their jobs. */
