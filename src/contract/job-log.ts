@@ -35,8 +35,8 @@ export const jobLogEntry = z.object({
   ranks,
   /** The GPU as the program numbers it, from 0. */
   gpu: z.int().exactOptional(),
-  /** The host or address whose words they are, where another process printed them. */
-  from: textOf('pod').exactOptional(),
+  /** Whose words they are, where another process printed them: a host, an address, a pod. */
+  of: textOf('pod').exactOptional(),
   text: textOf('sentence'),
 });
 export type JobLogEntry = Fixed<z.infer<typeof jobLogEntry>>;

@@ -133,8 +133,21 @@ export function wordOf({ layer, action }: JobLogEntry) {
 /** What a program can know for sure: its own faults, and what the operating system told it. */
 const KNOWN_BY_PROGRAM: readonly Blame[] = ['application', 'configuration', 'host'];
 
-export function wordsOf({ title, at, ranks, gpu, text }: JobLogEntry): string {
-  const who = ranks[0] === undefined ? '' : `, rank ${ranks[0]}`;
+interface Who {
+  readonly ranks: readonly number[];
+  readonly of?: string | undefined;
+}
+
+/** Which process said it, and of which host or pod, where its line tells. */
+export function whoOf({ ranks, of }: Who): string {
+  const [first, ...others] = ranks;
+  const more = others.length > 0 ? ` and ${others.length} more` : '';
+  const rank = first === undefined ? '' : `, rank ${first}${more}`;
+  return `${rank}${of === undefined ? '' : `${rank === '' ? ',' : ''} of ${of}`}`;
+}
+
+export function wordsOf({ title, at, ranks, gpu, of, text }: JobLogEntry): string {
+  const who = whoOf({ ranks: ranks.slice(0, 1), of });
   const where = gpu === undefined ? '' : `, its GPU ${gpu}`;
   return `${title}${at === undefined ? '' : ` at ${at}`}${who}${where} ("${text}")`;
 }
@@ -151,7 +164,11 @@ function firstElsewhere(
 ): { readonly peer: JobPeer; readonly cause: JobLogEntry } | undefined {
   const causes = peers.flatMap(peer => {
     const cause = peer.log.ok ? causeIn(peer.log.value) : undefined;
-    return cause ? [{ peer, cause }] : [];
+    if (!cause || !peer.log.ok || hasPeerFailed(peer)) return cause ? [{ peer, cause }] : [];
+    // What still runs, or has ended well, may have gone on after an error; of a GPU it tells as a monitor.
+    if (!isSure(cause) || peer.log.value.doneAfter) return [];
+    const struck = peers.find(other => hasPeerFailed(other) && other.node === peer.node);
+    return [{ peer: (cause.layer === 'hardware' && struck) || peer, cause }];
   });
   const first = firstOf(causes);
   if (!first) return undefined;

@@ -16,6 +16,7 @@ import { jobNotes } from './job-notes.ts';
 import { byPlatform } from './job-platform.ts';
 import { toldByOthers } from './job-pointers.ts';
 import { type JobRoot, NO_NODE, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
+import { bySaidXids } from './job-said-xid.ts';
 import {
   containersOf,
   countsOf,
@@ -188,6 +189,11 @@ function byRunning(job: TargetJob, read: Parameters<typeof byNodes>[1]): JobRoot
   return byPods(job, read.nodes, read.rows);
 }
 
+/** What a monitor's line tells of an XID comes before it, unless it is sure. */
+const isSurelyElsewhere = (began: Beginning | undefined): boolean =>
+  began !== undefined &&
+  (began.root ? began.root.confidence !== 'low' : !began.cause || isSure(began.cause));
+
 function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly JobRow[]): JobRoot {
   const began = beginningOf(job);
   const [firstEnd] = failedPods(job);
@@ -196,6 +202,8 @@ function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly Jo
   const now = rows
     .filter(({ verdict, findings }) => verdict === 'critical' && findings.length > 0)
     .map(({ node, findings }) => `node ${node} as it is now: ${findings[0]}`);
+  const said = isSurelyElsewhere(began) ? undefined : bySaidXids(job, nodes);
+  if (said) return { ...said, against: [...said.against, ...now] };
   const byOthers = began?.root && ofBeginning(began, now);
   if (byOthers) return byOthers;
   const full = pod && bySharedMemoryOf(job, nodes, pod);

@@ -75,7 +75,7 @@ function placeOf(
   cause: JobLogEntry,
   { job, places }: { readonly job: TargetJob; readonly places: Places },
 ): ClusterPod {
-  const whose = cause.from === undefined ? undefined : places.ofName(cause.from, pod);
+  const whose = cause.of === undefined ? undefined : places.ofName(cause.of, pod);
   // A daemon of ssh tells nothing: where it is well, the launcher alone shows what the program said.
   if (whose) return hasSaid(job, whose) ? whose : pod;
   if (OF_THE_JOB.test(cause.id)) return pod;
