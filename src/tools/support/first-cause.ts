@@ -29,13 +29,16 @@ export const isSure = ({ id, layer }: Pick<JobLogEntry, 'id' | 'layer'>): boolea
  */
 export const isHollow = ({ id, text }: Pick<JobLogEntry, 'id' | 'text'>): boolean =>
   id === 'node-lost' || (HOLLOW_IDS.test(id) && HOLLOW.test(text));
-const HOLLOW_IDS = /^(?:exception|first-error|preempted|scheduler|library-status|dataloader)$/;
+const HOLLOW_IDS =
+  /^(?:exception|collective-use|first-error|preempted|scheduler|library-status|dataloader)$/;
 const HOLLOW = new RegExp(
   [
     /\b(?:due to|because of) node failure\b|\blost due to\b|\bnode has died\b/,
     /\b(?:Unavailable|Aborted|Cancelled|DeadlineExceeded)Error\b|\b(?:UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED): /,
     /\b(?:PMIX|PRTE|ORTE|OPAL) ERROR\b|\bRayTaskError\b|\bplacement group\b|\bavailable node types can fulfill\b/,
     /\b(?:received )?signal 15\b|\bSIGTERM\b|\bexit(?:ed with)? (?:code|status) \d|\bbroken pipe\b/,
+    // A communicator that was aborted has no ranks.
+    /\broot should be in the 0\.\.-1\b/,
     /TimeoutError\b|\btimed out waiting for\b|\bjob '?[\w-]{1,80}'? failed\b/,
   ]
     .map(({ source }) => source)

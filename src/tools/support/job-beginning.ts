@@ -157,13 +157,14 @@ const SIGKILL = 9;
 
 /** Where no log has a cause: the earliest word for want of another; what a peer that died leaves behind tells no such. */
 function anyWord(job: TargetJob): Beginning | undefined {
-  const words = failedPods(job).flatMap(({ pod, log }) => {
+  const failed = failedPods(job);
+  const words = failed.flatMap(({ pod, log }) => {
     const cause = log?.ok
       ? log.value.entries.find(
           entry =>
             entry.role === 'cause' &&
             entry.lastResort &&
-            entry.layer !== 'unknown' &&
+            (entry.layer === 'fabric' || (failed.length > 1 && entry.layer !== 'unknown')) &&
             !isHollow(entry),
         )
       : undefined;

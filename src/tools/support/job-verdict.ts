@@ -1,11 +1,16 @@
-import type { ClusterPod } from '../../contract/cluster-view.ts';
+import type { ClusterPod, ContainerEnd } from '../../contract/cluster-view.ts';
 import { JOB_CLOCKS_MS_MAX, JOB_DOUBT_MS_MAX } from '../../contract/limits.ts';
 import { optional } from '../../contract/optional.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
 import { numberOf } from '../../findings/support/incident-evidence.ts';
 import type { FailureAnswer } from './failure-answer.ts';
-import { isByExitCode, killedForMemory, takenByCluster } from './failure-by-cluster.ts';
-import { OF_THE_MACHINE } from './failure-facts.ts';
+import {
+  exitMeaning,
+  isByExitCode,
+  killedForMemory,
+  takenByCluster,
+} from './failure-by-cluster.ts';
+import { OF_THE_MACHINE, signalOf } from './failure-facts.ts';
 import { firstEntry, ofItsLog, unknownWords, wordOf, wordsOf } from './failure-log.ts';
 import { bySharedMemory, SHARED_MEMORY_FINDING } from './failure-shared-memory.ts';
 import { judgedIncident } from './failure-verdict.ts';
@@ -212,20 +217,20 @@ function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly Jo
   }
   if (told?.failure && !isElsewhere(told.failure, began)) {
     const root = ofFailure(told, told.failure);
-    // Of several pods none tells more: an exit code alone says nothing of whose fault it was.
+    // Of several pods none tells more: an exit code alone says nothing of whose fault it was, nor does a peer's status.
     const isCodeAlone = !began && failedPods(job).length > 1 && isByExitCode(told.failure);
     return {
       ...root,
-      ...(isCodeAlone && ({ fault: 'unknown', action: 'watch' } as const)),
+      ...((isCodeAlone || isOfPeer(began)) && root.fault === 'application' && BLAMES_NOBODY),
       against: [...root.against, ...now],
     };
   }
   const first = pod && { node: pod.node || NO_NODE, pod: pod.name };
   if (!began?.cause || !first) {
     const end = failedPods(job).find(each => each.pod === pod)?.end;
-    const taken = pod && (takenByCluster(pod) ?? killedForMemory(end));
-    const [why = began ? KILLED_FIRST : 'neither a log nor a node that was read shows a cause'] =
-      taken?.why ?? [];
+    const taken =
+      pod && (takenByCluster(pod) ?? killedForMemory(end) ?? (began && end && bySignal(end)));
+    const [why = 'neither a log nor a node that was read shows a cause'] = taken?.why ?? [];
     const what = taken || began ? why : 'the first of its pods that ended';
     return {
       ...(taken ?? NOTHING_FOUND),
@@ -236,8 +241,11 @@ function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly Jo
   }
   const { isKnown, action, against } = wordOf(began.cause);
   return {
-    fault: isKnown ? began.cause.layer : 'unknown',
-    confidence: isKnown ? 'medium' : 'low',
+    fault:
+      isKnown && !(isOfPeer(began) && began.cause.layer === 'application')
+        ? began.cause.layer
+        : 'unknown',
+    confidence: isKnown && !began.cause.lastResort ? 'medium' : 'low',
     action,
     advice: began.cause.advice,
     why: [`the first error of all logs: ${wordsOf(began.cause)}`],
@@ -247,6 +255,22 @@ function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly Jo
   };
 }
 
+const BLAMES_NOBODY = { fault: 'unknown', confidence: 'low', action: 'watch' } as const;
+const isOfPeer = (began: Beginning | undefined): boolean =>
+  began?.cause !== undefined && isHollow(began.cause);
+
+/** A pod that was ended from outside, or crashed, while the others only lost it. */
+function bySignal(end: ContainerEnd): Omit<JobRoot, 'first'> {
+  const { fault, text, advice } = exitMeaning(end);
+  const why = signalOf(end) === SIGKILL ? KILLED_FIRST : `${text}, and the others lost it`;
+  return {
+    ...({ fault, confidence: 'low', action: 'watch' } as const),
+    advice,
+    why: [why],
+    against: [],
+  };
+}
+const SIGKILL = 9;
 const KILLED_FIRST = 'it was killed from outside (SIGKILL) before any other pod failed';
 
 /** A full /dev/shm that explains how this pod ended: explain_failure sees only containers on GPUs. */
