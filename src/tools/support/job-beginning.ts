@@ -68,7 +68,11 @@ function withoutOvercome(job: TargetJob, causes: readonly LoggedCause[]): readon
 
 /** No pod of it has failed, and its logs or the cluster tell that it is over: Ray and sshd run on after their jobs. */
 export function isOverWhileRunning(job: TargetJob): boolean {
-  if (job.pods.some(({ pod }) => takenByCluster(pod))) return true;
+  const isAwaited = logsOf(job).some(
+    ({ log: { wait, ofPods = [] } }) =>
+      (wait?.behind.length ?? 0) > 0 || ofPods.some(({ kind }) => kind === 'awaited'),
+  );
+  if (isAwaited || job.pods.some(({ pod }) => takenByCluster(pod))) return true;
   const causes = loggedCauses(job).filter(({ cause }) => isSure(cause) && !isHollow(cause));
   return causes.some(({ by, cause }) =>
     logsOf(job).some(
@@ -142,9 +146,10 @@ function killedBefore(job: TargetJob, logged: LoggedCause | undefined): Beginnin
       timeOf(logged?.cause.at),
       ...others.map(other => timeOf(other.end.finishedAt)),
     );
-    if (others.length === 0) return false;
+    const isTold = (takenByCluster(pod) ?? killedForMemory(end)) !== undefined;
+    if (others.length === 0) return isTold;
     if (logged && workedOn(job, { pod, atMs: endMs, forMs: JOB_WENT_ON_MS })) return false;
-    if (takenByCluster(pod) ?? killedForMemory(end)) {
+    if (isTold) {
       return endMs <= othersMs + (isDoubted ? JOB_DOUBT_MS_MAX : -JOB_CLOCKS_MS_MAX);
     }
     // A kubelet tells it to the second.

@@ -34,7 +34,10 @@ const firstBefore = (all: readonly Pointer[], { pod, cause }: LoggedCause) =>
     : all.find(one => timeOf(one.word.at) < timeOf(cause.at) - JOB_DOUBT_MS_MAX && one.pod !== pod);
 
 /** What other pods say of one that tells nothing itself: the first word of a launcher, a scheduler or Ray. */
-export function toldByOthers(job: TargetJob, name: string | undefined): string[] {
+export function toldByOthers(
+  job: TargetJob,
+  { pod: name, why }: { readonly pod?: string | undefined; readonly why: readonly string[] },
+): string[] {
   const own = logsOf(job).find(({ pod }) => pod.name === name);
   if (name === undefined || (own && own.log.entries.length > 0)) return [];
   const places = placesOf(job);
@@ -42,6 +45,7 @@ export function toldByOthers(job: TargetJob, name: string | undefined): string[]
     (log.ofPods ?? []).flatMap(word =>
       OF_ANOTHER.includes(word.kind) &&
       by.name !== name &&
+      !why.some(one => one.includes(word.text)) &&
       podsIn(word, places, by).some(pod => pod.name === name)
         ? [{ by, pod: by, word }]
         : [],

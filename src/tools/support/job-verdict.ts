@@ -64,7 +64,7 @@ export function judgeJob(job: TargetJob, asked: readonly JobNode[]): JobAnswer {
     ...{
       state: stateOf(job),
       ...said,
-      why: [...why, ...toldByOthers(job, root.pod), ...awaitedRanks(job)],
+      why: [...why, ...toldByOthers(job, root), ...awaitedRanks(job)],
     },
     ...optional({ hits: hitsOf(root, nodes) }),
     saw: failed
