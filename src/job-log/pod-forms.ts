@@ -85,6 +85,11 @@ export const POD_FORMS: readonly PodForm[] = [
   },
   // Horovod's launcher over gloo.
   { kind: 'ended', text: /^Process (?<rank>\d+) exit with (?<how>status code [1-9]\d*)/ },
+  // torch.distributed.checkpoint tells all ranks which of them failed (torch/distributed/checkpoint/api.py).
+  {
+    kind: 'ended',
+    text: /\bCheckpointException ranks: ?dict_keys\(\[(?<ranks>\d+(?:, ?\d+)*)/,
+  },
   { kind: 'ended', text: /^MPI_ABORT was invoked on rank (?<rank>\d+) in communicator/ },
   // Ray: src/ray/raylet/node_manager.cc, worker_killing_policy.cc and python/ray/exceptions.py.
   {

@@ -103,7 +103,8 @@ export const neverStarted: Judge = ({ pod, container, podEvents, end, findings }
 };
 
 /** Why a pod has not begun to run, in one word of the kubelet or the scheduler; undefined where it has. */
-export function heldBack({ phase, reason, containers }: ClusterPod): string | undefined {
+export function heldBack({ phase, reason, node, containers }: ClusterPod): string | undefined {
+  if (node === '') return reason || 'no node';
   const waiting = containers.find(one => one.state === 'waiting' && NEVER_STARTED.test(one.reason));
   if (waiting) return waiting.reason;
   return NEVER_STARTED.test(reason) || phase === 'Pending' ? reason || phase : undefined;

@@ -12,7 +12,7 @@ import { killedForMemory, takenByCluster } from './failure-by-cluster.ts';
 import { signalOf } from './failure-facts.ts';
 import { wordOf, wordsOf } from './failure-log.ts';
 import { firstOf, isHollow, isSure, timeOf } from './first-cause.ts';
-import { byWhoWasMissed } from './job-missed.ts';
+import { byWhoWasMissed, startedAnew } from './job-missed.ts';
 import { byPointer } from './job-pointers.ts';
 import { failedPods } from './job-state.ts';
 import {
@@ -47,12 +47,16 @@ export function beginningOf(job: TargetJob): Beginning | undefined {
     ({ pod }) => takenByCluster(pod) && !failed.some(each => each.pod === pod),
   );
   if (lost) return { pod: lost.pod };
+  const anew = own && own.cause.layer !== 'fabric' ? undefined : startedAnew(job, places);
+  if (anew) return anew;
   if (pointed) return pointed;
   if (own) return ofCause(own);
   const missed = byWhoWasMissed(job, places);
   if (missed) return missed;
   const hollow = firstOf(causes);
-  return hollow ? ofCause(inItsOwnWords(hollow, causes)) : anyWord(job);
+  // That a node was lost says more than what any program noticed of its peers.
+  const word = hollow?.cause.layer === 'host' ? undefined : anyWord(job);
+  return word ?? (hollow && ofCause(inItsOwnWords(hollow, causes)));
 }
 
 /** Of several, those after which the others did not work on: a logger's or an evaluator's error ends no training. */
@@ -80,7 +84,7 @@ export function isOverWhileRunning(job: TargetJob): boolean {
         pod !== by &&
         log.entries.some(
           ({ role, at }) =>
-            role === 'consequence' && timeOf(at) >= timeOf(cause.at) - JOB_CLOCKS_MS_MAX,
+            role === 'consequence' && timeOf(at) >= timeOf(cause.at) - JOB_DOUBT_MS_MAX,
         ),
     ),
   );

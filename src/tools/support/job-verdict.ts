@@ -240,16 +240,15 @@ function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly Jo
     };
   }
   const { isKnown, action, against } = wordOf(began.cause);
+  const { layer, lastResort, advice } = began.cause;
+  const isBlamed = (isKnown || layer === 'fabric') && !(isOfPeer(began) && layer === 'application');
+  const unread = told ? [] : [`node ${first.node} was not read`];
   return {
-    fault:
-      isKnown && !(isOfPeer(began) && began.cause.layer === 'application')
-        ? began.cause.layer
-        : 'unknown',
-    confidence: isKnown && !began.cause.lastResort ? 'medium' : 'low',
-    action,
-    advice: began.cause.advice,
+    fault: isBlamed ? layer : 'unknown',
+    confidence: isKnown && !lastResort ? 'medium' : 'low',
+    ...{ action, advice },
     why: [`the first error of all logs: ${wordsOf(began.cause)}`],
-    against: [...against, `node ${first.node} was not read`, ...now],
+    against: [...against, ...unread, ...now],
     first: { ...first, ...optional({ time: began.cause.at }), what: began.cause.title },
     pod: first.pod,
   };
