@@ -238,7 +238,7 @@ export function ownerEnd(owner: string, object: Json | undefined): OwnerEnd | un
   const said =
     listAt(status, 'conditions').find(
       one => textOf(one, 'type') === 'Failed' && textOf(one, 'status') === 'True',
-    ) ?? (VOLCANO_ENDS.includes(textOf(state, 'phase')) ? state : undefined);
+    ) ?? (VOLCANO_ENDS.includes(textOf(state, 'phase')) && !wasHeld(status) ? state : undefined);
   if (said === undefined) return undefined;
   const at = new Date(textOf(said, 'lastTransitionTime'));
   const restarts = numberOf(status, 'restarts') ?? numberOf(status, 'retryCount');
@@ -279,8 +279,16 @@ export function ownerState(object: Json | undefined): TargetJob['controller'] {
   }
   const spec = objectAt(object, 'spec');
   const isHeld = [spec, objectAt(spec, 'runPolicy')].some(part => part['suspend'] === true);
-  return isHeld ? 'suspended' : undefined;
+  return isHeld || wasHeld(status) ? 'suspended' : undefined;
 }
+
+/**
+ * Whether Volcano aborted it, for a person (`vcctl job suspend`) or by a policy, before any of its pods had failed: those that
+ * fail are kept and counted (pkg/controllers/job/state, PodRetainPhaseSoft), and `vcctl job resume` starts it again.
+ */
+const wasHeld = (status: Json): boolean =>
+  textOf(objectAt(status, 'state'), 'phase') === 'Aborted' &&
+  (numberOf(status, 'failed') ?? 0) === 0;
 
 /** volcano.sh/apis/pkg/apis/batch/v1alpha1/job.go, JobPhase. */
 const VOLCANO_ENDS: readonly string[] = ['Failed', 'Aborted', 'Terminated'];

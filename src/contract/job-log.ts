@@ -35,6 +35,8 @@ export const jobLogEntry = z.object({
   ranks,
   /** The GPU as the program numbers it, from 0. */
   gpu: z.int().exactOptional(),
+  /** The host or address whose words they are, where another process printed them. */
+  from: textOf('pod').exactOptional(),
   text: textOf('sentence'),
 });
 export type JobLogEntry = Fixed<z.infer<typeof jobLogEntry>>;
@@ -64,6 +66,27 @@ export const rankDevice = z.object({
   pci: publicText,
 });
 export type RankDevice = Fixed<z.infer<typeof rankDevice>>;
+
+/** What a line tells of a pod of the job: of another one, but for `unreached`, `left` and `link`. */
+export const podWord = z.object({
+  /**
+   * A launcher, a scheduler or Ray says that a process there `ended`, or that it was `lost`; others `awaited` it. This
+   * one could not reach another (`unreached`), left or skipped by itself (`left`), its adapter lost its link (`link`).
+   */
+  kind: z.enum(['ended', 'lost', 'awaited', 'unreached', 'left', 'link']),
+  /** Hosts, addresses, tasks of TensorFlow and JAX as the line names them. */
+  names: z.array(textOf('pod')),
+  ranks,
+  /** `Killed`, `Exited with exit code 1`, `return code = -9`. */
+  how: textOf('sentence').exactOptional(),
+  at: publicText.exactOptional(),
+  line: z.int(),
+  text: textOf('sentence'),
+});
+export type PodWord = Fixed<z.infer<typeof podWord>>;
+
+/** An address that a process has by its own word, and its host where the line names it. */
+const ownAddress = z.object({ ip: publicText, host: textOf('pod').exactOptional() });
 
 /**
  * An XID that a line tells of: of whichever GPU of its node, and by whom is not known. It proves no fault of a
@@ -111,6 +134,11 @@ export const jobLog = z.object({
   wait: collectiveWait.exactOptional(),
   /** By rank. */
   devices: z.array(rankDevice).exactOptional(),
+  /** In the order of its lines; the same of the same pod once. */
+  ofPods: z.array(podWord).exactOptional(),
+  addresses: z.array(ownAddress).exactOptional(),
+  /** Global ranks that its lines begin with. */
+  ownRanks: ranks.exactOptional(),
   /** In the order of its lines; each code of a GPU once. */
   xids: z.array(saidXid).exactOptional(),
 });

@@ -234,7 +234,9 @@ function lineOf(written: string, number: number, collectors: Collectors): Line {
     .replace(JOURNAL, '')
     .replace(OF_CONTAINER, '')
     .replace(SERVICE, '')
-    .replace(PIPE, '')
+    .replace(PIPE, (pipe, at: number, whole: string) =>
+      namesSecret(pipe, whole.slice(at + pipe.length)) ? pipe : '',
+    )
     .replace(MEMBER, '');
   const [actor = ''] = ACTOR.exec(text) ?? [];
   text = text.slice(actor.length).replace(TAGGED, '').replace(UVICORN, '');

@@ -534,6 +534,7 @@ describe('pods that are gone', () => {
     ['ended_well', 'it has ended well', { status: { jobStatus: 'SUCCEEDED' } }],
     ['suspended', 'it is suspended', { spec: { suspend: true, tasks: [{ name: 'worker' }] } }],
     ['suspended', 'it is suspended', { spec: { runPolicy: { suspend: true }, tasks: [] } }],
+    ['suspended', 'it is suspended', { status: { state: { phase: 'Aborted' } } }],
   ])('of a job that is %s are told with that', async (controller, words, more) => {
     ofVolcano(more);
     await expect(find('vcjob/mpi')).rejects.toThrow(`has no pods in namespace "gpu-mcp": ${words}`);
@@ -552,6 +553,9 @@ describe('pods that are gone', () => {
     expect(job.controller).toBeUndefined();
     // What is no time is told by nobody.
     expect(job.ends).toEqual([{ owner: 'Job/mpi', reason: 'Failed', message: '' }]);
+    // Volcano aborts one of which a pod has failed, too: it keeps that and counts it.
+    ofVolcano({ status: { state: { phase: 'Aborted' }, failed: 1 } });
+    expect((await find('vcjob/mpi')).ends).toMatchObject([{ reason: 'Aborted', failed: 1 }]);
   });
 
   test('of a JobSet whose Jobs may not be read are told with that', async () => {

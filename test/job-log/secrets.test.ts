@@ -1,8 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
 import { withoutSecrets } from '../../src/job-log/secrets.ts';
 
 const OUT = '(left out)';
+
+const linesOf = (file: string) =>
+  readFileSync(new URL(file, import.meta.url), 'utf8')
+    .trimEnd()
+    .split('\n');
 
 test.each([
   ['api_key: hunter2', `api_key: ${OUT}`],
@@ -62,6 +68,23 @@ test.each([
   if (without !== undefined) expect(said).toBe(without);
 });
 
+/** As people and programs write them: tables, settings, help texts, environments, files of tools, addresses, commands, headers. */
+test.each(linesOf('secret-spellings.txt'))('a secret in %s', line => {
+  expect(withoutSecrets(line)).not.toMatch(/hunter2|9f3a7c1e/);
+});
+
+test.each(linesOf('no-secrets.txt'))('what holds no secret stays: %s', line => {
+  expect(withoutSecrets(line)).toBe(line);
+});
+
+test('a name that a label takes off a line leaves no secret behind', () => {
+  for (const line of ['[auth-token]: hunter2', 'password | hunter2', '[x] api_key => hunter2']) {
+    const text = `${`${line}\n`.repeat(8)}RuntimeError: no route for hunter\n${line}`;
+    const asked = { container: 'train', previous: false, requests: 1, bytes: text.length };
+    expect(JSON.stringify(readJobLog({ ...asked, text, cut: false }))).not.toContain('hunter2');
+  }
+});
+
 test.each([
   'ValueError: bad token',
   'Unexpected token: expected ]',
@@ -94,6 +117,17 @@ test('a line made to be slow is read at once, and its secret is left out', () =>
     'login ',
     'mysql ',
     'key ',
+    'password | ',
+    'api_key ',
+    'a.b.',
+    '("api_key", ',
+    'name: api_key ',
+    'api_key(',
+    'f(',
+    'password=f("',
+    'secret......',
+    'auth=("a",',
+    'login x password ',
   ];
   for (const part of parts) {
     const line = `${part.repeat(4_000)} password=hunter2`;

@@ -13,10 +13,12 @@ export function takenByCluster(
   podEvents: readonly ClusterEvent[] = [],
 ): FailureVerdict | undefined {
   const said = [pod, ...podEvents].find(
-    ({ reason, message }) => TAKEN_AWAY.test(reason) && !NOT_TAKEN.test(message),
+    ({ reason, message }) =>
+      (TAKEN_AWAY.test(reason) || reason === DEADLINE) && !NOT_TAKEN.test(message),
   );
   if (said === undefined) return undefined;
   const why = [`${ENDED_BY_CLUSTER}: ${said.reason}${pod.message && ` ("${pod.message}")`}`];
+  if (said.reason === DEADLINE) return { ...OVER_DEADLINE, confidence: 'high', why, against: [] };
   if (OWN_LIMIT.test(`${said.message} ${pod.message}`)) {
     return {
       ...{ fault: 'configuration', confidence: 'high', action: 'fix_configuration' },
@@ -33,6 +35,14 @@ export function takenByCluster(
     ...{ why, against: [] },
   };
 }
+
+/** The pod's own activeDeadlineSeconds: Kubernetes, pkg/kubelet/active_deadline.go; a Job's deadline deletes its pods. */
+const DEADLINE = 'DeadlineExceeded';
+export const OVER_DEADLINE = {
+  ...({ fault: 'configuration', action: 'fix_configuration' } as const),
+  advice:
+    'It ran longer than activeDeadlineSeconds lets it: raise that, or find out what it waited for.',
+};
 
 /** The pod's own limits of disk: Kubernetes, pkg/kubelet/eviction/helpers.go. */
 const OWN_LIMIT =

@@ -168,7 +168,10 @@ function logPart({
   entries,
   wait,
   devices,
-  xids: _,
+  ofPods: _,
+  addresses: __,
+  ownRanks: ___,
+  xids: ____,
   ...read
 }: JobLog): NonNullable<FailureAnswer['log']> {
   const waited = wait && { ...wait, waiting: [...wait.waiting], behind: [...wait.behind] };

@@ -73,9 +73,11 @@ export function kernelWord(
   return isRead && isWithin ? 'denies' : 'unread';
 }
 
-/** An entry that is such a line. */
-export const isLineOf = ({ id, at }: JobLogEntry, { xid }: Pick<SaidFault, 'xid'>): boolean =>
-  /^(?:xid-\d+|off-the-bus)$/.test(id) && at === xid.at;
+/** An entry that is a line of the driver. */
+export const isXidLine = ({ id }: Pick<JobLogEntry, 'id'>): boolean =>
+  /^(?:xid-\d+|off-the-bus)$/.test(id);
+export const isLineOf = (entry: JobLogEntry, { xid }: Pick<SaidFault, 'xid'>): boolean =>
+  isXidLine(entry) && entry.at === xid.at;
 
 /** A log without what the kernel log denies: such a line began nothing. */
 export const withoutDenied = (log: JobLog, said: readonly SaidFault[]): JobLog => ({
