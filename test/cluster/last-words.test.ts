@@ -89,11 +89,11 @@ test('of many those on nodes where others failed come first, then those that ask
     put(`train-${index}`, { node: `n${index}` });
   }
   put('head', { node: 'cpu', gpus: 0 });
-  put('monitor', { node: 'struck', gpus: 0 });
+  put('beside', { node: 'struck' });
   put('failed', { node: 'struck', exitCode: 1 });
   const { logs, job } = await asked();
   expect(logs).toHaveLength(1 + LAST_WORDS_PODS_MAX);
-  expect(logs).toEqual(expect.arrayContaining(['monitor/main', 'head/main', 'failed/main']));
+  expect(logs).toEqual(expect.arrayContaining(['beside/main', 'head/main', 'failed/main']));
   const unread = job.pods.filter(({ log }) => log === undefined).map(({ pod }) => pod.name);
   expect(unread).toEqual(['train-6', 'train-7']);
 });
@@ -142,7 +142,8 @@ test('lines so long that their last ones are cut off cost one request more, and 
   api.requests.length = 0;
   api.answer = ({ path, query }) => {
     if (!path.endsWith('/log')) return undefined;
-    return { code: 200, body: 'x'.repeat(Number(query.get('limitBytes'))) };
+    const lines = `${'x'.repeat(999)}\n`.repeat(9_999);
+    return { code: 200, body: lines.slice(0, Number(query.get('limitBytes'))) };
   };
   const job = await cluster.targetLogs(found, signal);
   const own = api.requests.filter(({ path }) => path.endsWith('/train-1/log'));
