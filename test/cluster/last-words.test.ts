@@ -119,11 +119,12 @@ test('of many such containers a few are read', async () => {
   expect(logs.filter(log => !log.endsWith('/main'))).toHaveLength(LAST_WORDS_BESIDE_MAX);
 });
 
-test('where no pod has failed those that run are read of a job, and of what serves none', async () => {
+test('where no pod has failed those that run are read of a job, and of one pod or what serves none', async () => {
   put('train-0', {});
   expect((await asked()).logs).toEqual(['train-0/main']);
   api.requests.length = 0;
   expect((await asked('deployment/train')).logs).toEqual([]);
+  expect((await asked('pod/train-0')).logs).toEqual([]);
 });
 
 test('of a container that has not run, as before its first start, nothing is asked', async () => {
