@@ -35,8 +35,8 @@ export const jobLogEntry = z.object({
   ranks,
   /** The GPU as the program numbers it, from 0. */
   gpu: z.int().exactOptional(),
-  /** The host or address whose words they are, where another process printed them. */
-  from: textOf('pod').exactOptional(),
+  /** Whose words they are, where another process printed them: a host, an address, a pod. */
+  of: textOf('pod').exactOptional(),
   text: textOf('sentence'),
 });
 export type JobLogEntry = Fixed<z.infer<typeof jobLogEntry>>;
@@ -70,10 +70,21 @@ export type RankDevice = Fixed<z.infer<typeof rankDevice>>;
 /** What a line tells of a pod of the job: of another one, but for `unreached`, `left` and `link`. */
 export const podWord = z.object({
   /**
-   * A launcher, a scheduler or Ray says that a process there `ended`, or that it was `lost`; others `awaited` it. This
-   * one could not reach another (`unreached`), left or skipped by itself (`left`), its adapter lost its link (`link`).
+   * A launcher, a scheduler or Ray says that a process there `ended`, that it was `lost` or `taken` away; others
+   * `awaited` it, or saw that it `closed` a connection. This one could not reach another (`unreached`), left or
+   * skipped by itself (`left`), its adapter lost its link (`link`), a process of its own was ended by a signal (`crashed`).
    */
-  kind: z.enum(['ended', 'lost', 'awaited', 'unreached', 'left', 'link']),
+  kind: z.enum([
+    'ended',
+    'lost',
+    'taken',
+    'awaited',
+    'closed',
+    'unreached',
+    'left',
+    'link',
+    'crashed',
+  ]),
   /** Hosts, addresses, tasks of TensorFlow and JAX as the line names them. */
   names: z.array(textOf('pod')),
   ranks,

@@ -207,3 +207,37 @@ function missingInJson(lines: readonly Line[]): readonly number[] {
   if (sizes.filter(size => size === most).length > 1) return [];
   return found.filter(({ size }) => size === most).map(({ rank }) => rank);
 }
+
+/**
+ * ProcessGroupNCCL.cpp of PyTorch, checkTimeout: `[PG ID 0 PG GUID 0(default_pg) Rank 3] Watchdog caught collective
+ * operation timeout: WorkNCCL(SeqNum=7, OpType=ALLREDUCE, NumelIn=1, …`; older releases name no group.
+ */
+const CALLED =
+  /\[(?:PG (?:ID )?(\w{1,20})[^\]]{0,80} )?Rank (\d{1,6})\].{0,160}Watchdog caught collective operation timeout: WorkNCCL\(SeqNum=(\d{1,15}), OpType=(\w{1,64}), NumelIn=(\d{1,20}),/;
+/** Of these each rank of a group brings as many elements as the others; of all-to-all and of a send none has to. */
+const EQUAL = /^(?:ALLREDUCE|BROADCAST|REDUCE|_?ALLGATHER_BASE|_?REDUCE_SCATTER_BASE)$/;
+const ALONE = /^(?:SEND|RECV|COALESCED)$/;
+
+/**
+ * The index of the line in which a rank's watchdog tells of another operation or size than most of the ranks do that
+ * were in the same operation of the same group; undefined where all agree.
+ */
+export function differsAt(lines: readonly Line[]): number | undefined {
+  const told = lines.flatMap(({ text }, index) => {
+    const [, group = '', rank = '', sequence, operation = '', numel = ''] =
+      (text.includes('WorkNCCL') && CALLED.exec(text)) || [];
+    if (sequence === undefined || ALONE.test(operation)) return [];
+    const call = EQUAL.test(operation) ? `${operation} ${numel}` : operation;
+    return { index, rank, call, key: `${group} ${sequence}` };
+  });
+  for (const same of Map.groupBy(told, ({ key }) => key).values()) {
+    const [one, other] = [...Map.groupBy(same, ({ call }) => call).values()]
+      .map(calls => ({
+        first: calls[0]?.index,
+        ranks: new Set(calls.map(({ rank }) => rank)).size,
+      }))
+      .toSorted((a, b) => a.ranks - b.ranks || (b.first ?? 0) - (a.first ?? 0));
+    if (one && other) return one.first;
+  }
+  return undefined;
+}

@@ -28,7 +28,7 @@ export const MAY_FAIL = new RegExp(
     /utiliz|gated|doesnot|module named|solution|hang|walltime|wallclock|term_|gone over|less than/,
     /neither|revoked|busy|returned \d|unstable|non-numeric|active drivers|nvml_success/,
     /_err_|truncated|called (?:before|after)|not_found|more than once|exhausted|pressed|preempted/,
-    /did not|retrying/,
+    /did not|retrying|preamble/,
   ]
     .map(({ source }) => source)
     .join('|'),
@@ -154,8 +154,16 @@ const HAPPENED_QUIETLY =
 const NOTE_CHARACTERS_MAX = 400;
 const OF_SEARCH = /\bNCCL\b/;
 
+/** A server or a cache makes room within itself: no platform took anything back. */
+const MAKES_ROOM =
+  /\b(?:preempt|evict|spill|retract)\w{0,6}\b[^.]{0,60}\b(?:seq(?:uence)?s?|requests?|blocks?|pages?|kv|cached?|entr(?:y|ies)|keys?|objects?|slots?|buffers?|tensors?|samples?|prompts?|tokens?|batch|adapters?|rows?|chunks?|layers?|models?)\b|\b(?:seq(?:uence)?s?(?: groups?)?|requests?|blocks?|pages?|kv|cache|entr(?:y|ies)|keys?|objects?|slots?|buffers?|samples?|prompts?|adapters?|chunks?)\b[^.]{0,40}\b(?:preempt|evict|spill|retract)\w{0,6}\b/i;
+const OF_PLATFORM =
+  /\b(?:pods?|jobs?|nodes?|containers?|instances?|vms?|workers?|tasks?)\b(?!\.\w).{0,30}\b(?:preempt|evict)|\b(?:preempt|evict)\w{0,6}\b.{0,20}\b(?:pods?|jobs?|nodes?|containers?|instances?|vms?|workers?|tasks?)\b/i;
+const makesRoom = (text: string): boolean => MAKES_ROOM.test(text) && !OF_PLATFORM.test(text);
+
 /** How loud a line complains; undefined where it does not. */
 export function voiceOf({ level, text }: Line): number | undefined {
+  if (makesRoom(text)) return undefined;
   if (GUESSES.test(text) || isHarmless(text) || goesOn(text) || !MAY_FAIL.test(text))
     return undefined;
   if (noticedOfOthers(text) !== undefined) return undefined;
@@ -175,7 +183,7 @@ export const onlyEnds = (text: string): boolean => ONLY_ENDS.test(text) && !COMP
 /** The same in words that leave no doubt, beside the louder words of others. */
 const QUITS =
   /\b(?:giv(?:ing|es|e) up|gave up|abandon(?:s|ed|ing)|bail(?:ed|ing) out|terminating|exiting|quitting|aborting|(?:cannot|unable to|can't|could not) (?:continue|proceed|go on)|unrecoverable)\b/i;
-export const quits = ({ level, text }: Line): boolean =>
+export const quits = ({ level, text }: Pick<Line, 'level' | 'text'>): boolean =>
   (level === 'plain' || level === 'error') &&
   QUITS.test(text) &&
   !GUESSES.test(text) &&
@@ -259,7 +267,7 @@ export const isNested = (text: string, above: string): boolean =>
       EXCEPTION_WITHIN.test(text)));
 
 /** An exception of Java, whatever its class is called, below what a logger says of the task that it ended. */
-export const OF_JAVA = /^(?:[a-z_]\w{0,40}\.){2,10}[A-Z]\w{0,80}: \S/;
+export const OF_JAVA = /^(?:[a-z_]\w{0,40}\.){2,10}[A-Z][\w$]{0,80}: \S/;
 
 /** A logger's level is enough where something is said behind it. */
 const WORDS = /\b(?:[a-z]{2,40}[\s,.:']{1,3}){3}/i;

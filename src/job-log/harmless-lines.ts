@@ -41,7 +41,7 @@ const HARMLESS = new RegExp(
     /\b(?:starting|start|training|begin(?:ning)?) (?:from scratch|fresh|anew|over)\b/,
     /\b(?:using|use|running on|defaulting to) (?:the )?(?:cpu|default)\b/,
     /^(?!.{0,60}\b(?:exceeded|invalid|unsupported|not allowed)\b)[\w /-]{1,60}: \d{1,9}(?: (?:of|in|out of) [\w ]{1,40})?\s*$/,
-    /\bfile (?:doesn't|does not) exist in container, not updating$/,
+    /^(?:WARNING:? +)?[^:]{0,40}\bfile (?:doesn't|does not) exist in container, not updating$/,
     /\bis over \d{1,3}% full, available space: \d|\bhas constructor arguments in the object store\b/,
     /\bmetrics will not be exported\b|\binitialize the metrics agent\b/,
     /^(?=warning: ).{0,300}\bcache has been disabled\.|, logging to (?:stdout|stderr|the console)\b/,
@@ -137,6 +137,15 @@ const GIVEN_BACK =
 const OF_TOOL_ITSELF =
   /\bcan't resolve '\(null\)'|\bwrite to unblock task \d|^\s{0,8}: [A-Z][\w ]{3,60} \(\d{1,3}\)\s*$/;
 
+/** A limit that is only told, or of what may come of it; who ran into it has failed at something. */
+const LIMIT_TOLD =
+  /\b(?:u?limits?|maximum|max)\b(?: \([^)]{0,30}\))?\s?(?:is|are|=|:|of|set to)\s?["']?(?:\d|unlimited)|\b(?:may|might|can|could) (?:occur|happen|arise|follow)\b/i;
+const RAN_INTO =
+  /\b(?:exceed\w*|reached|failed|cannot|can't|couldn't|unable|over|hit|killed|errno|error:)/i;
+const OF_LIMITS = /^(?:open-files|process-limit|locked-memory|shared-memory|host-memory)$/;
+export const onlyTellsLimit = (id: string, text: string): boolean =>
+  OF_LIMITS.test(id) && LIMIT_TOLD.test(text) && !RAN_INTO.test(text);
+
 /** Whether a line whose words mean a failure tells of none; `below` are the lines after it. */
 export function tellsOfNone(
   id: string,
@@ -150,6 +159,7 @@ export function tellsOfNone(
   if (id === 'assertion' && /\bNVRM: /.test(text)) return true;
   if ((layer === 'fabric' || id === 'host-memory') && GIVEN_BACK.test(text)) return true;
   if (layer === 'hardware' && SPEAKS_OF.test(text)) return true;
+  if (onlyTellsLimit(id, text)) return true;
   if (id === 'wrong-results') return /\bfaulty\b/i.test(text) && !FAULTY.test(text);
   if (id === 'job-cancelled') return !OF_SLURM.test(text);
   if (id === 'library-status') return WAITS.test(text);

@@ -1,8 +1,9 @@
 import { plainText } from '../contract/untrusted.ts';
 import { firstErrorMeaning } from './by-words.ts';
+import { differsAt } from './collective-wait.ts';
 import { type Occurrence, withRole } from './ending.ts';
 import { givesUp, onlyEnds, quits, takenBack, voiceOf } from './failure-forms.ts';
-import { isHarmless, isTriedAgain } from './harmless-lines.ts';
+import { isHarmless, isTriedAgain, onlyTellsLimit } from './harmless-lines.ts';
 import { allJobTexts, meaningOf } from './job-texts.ts';
 import type { Line } from './log-lines.ts';
 import type { ProgressCount } from './progress.ts';
@@ -95,6 +96,7 @@ const givenUpIn = (lines: readonly Line[], places: readonly Place[]): Occurrence
       line.level === 'warning' || (line.level === 'quiet' && SAID_QUIETLY.test(told?.id ?? ''));
     const warned = isTold ? told : undefined;
     if (warned?.role !== 'cause' || isHarmless(line.text)) return [];
+    if (onlyTellsLimit(warned.id, line.text)) return [];
     return { ...failureOf(line.text, place), meaning: warned };
   });
 
@@ -167,6 +169,8 @@ const MAY_TELL = /loss|overflow/i;
 const TIMES = 3;
 /** They start at thousands, and fall a few times on the way to a scale that holds. */
 const SCALE_HELD = 64;
+/** With none at all a gradient overflows all the same: it is none of the scale. */
+const NO_SCALE = 1;
 
 /** The loss that a line tells of its step, and of one that tells only of parts one that is a number. */
 function lossIn(text: string): string | undefined {
@@ -181,17 +185,22 @@ function lossIn(text: string): string | undefined {
 function lossLost(lines: readonly Line[], timesMin: number): Occurrence | undefined {
   let first: number | undefined;
   let times = 0;
+  let isLost = false;
   for (let index = lines.length - 1; index >= 0; index -= 1) {
     const text = lines[index]?.text ?? '';
     if (!MAY_TELL.test(text)) continue;
     const loss = lossIn(text);
     const scale = Number(SCALE.exec(text)?.[1] ?? Number.POSITIVE_INFINITY);
-    if (scale <= SCALE_HELD || (loss !== undefined && NO_NUMBER.test(loss))) {
+    const isNone = loss !== undefined && NO_NUMBER.test(loss);
+    if (scale <= SCALE_HELD || isNone) {
       times += 1;
       first = index;
+      isLost ||= isNone || scale <= NO_SCALE;
     } else if (loss !== undefined) break;
   }
-  return first === undefined || times < timesMin ? undefined : rowAt('not-finite', lines, first);
+  return first === undefined || !isLost || times < timesMin
+    ? undefined
+    : rowAt('not-finite', lines, first);
 }
 
 /** What the line at an index says, as a row of the table has it. */
@@ -270,12 +279,21 @@ export function withForerunner(
   const cause = told.find(({ meaning }) => meaning.role === 'cause');
   if (!cause) {
     if (progress.doneAfter(0) !== undefined) return told;
-    return [lossLost(lines, TIMES) ?? memoryFull(lines, told) ?? [], told].flat();
+    return [
+      lossLost(lines, TIMES) ?? memoryFull(lines, told) ?? calledOthers(lines) ?? [],
+      told,
+    ].flat();
   }
   const before = forerunnerOf(cause, lines, progress);
   if (!before) return told;
   const report = withRole(cause, 'report');
   return [before, ...told.map(one => (one === cause ? report : one))];
+}
+
+/** By the watchdogs' own numbers the ranks were in different collectives. */
+function calledOthers(lines: readonly Line[]): Occurrence | undefined {
+  const index = differsAt(lines);
+  return index === undefined ? undefined : rowAt('collective-mismatch', lines, index);
 }
 
 /** ``Assertion `0' failed``: what failed is printed above. */

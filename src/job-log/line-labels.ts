@@ -4,7 +4,7 @@
 const LABEL = /^ {0,5}(\d{1,6}): /;
 /** `worker-1: ` of pdsh, as DeepSpeed starts its nodes with it, and `/container_e559_1: ` of YARN: a name with a number that is none of a step, no library, no interpreter and no slurmstepd. */
 const HOST =
-  /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d|[\w.+-]{1,60}\.so(?:\.\d{1,6}){0,4}: |python[\d.]{1,6}: |slurmstepd-)(?=\/?[a-z._-]{0,60}\d)\/?[a-z][\w.-]{1,80}: /;
+  /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d|[\w.+-]{1,60}\.so(?:\.\d{1,6}){0,4}: |python[\d.]{1,6}: |slurmstepd-)(?=\/?[a-z._-]{0,60}\d)\/?[a-z][\w.-]{1,80}: |^(?:\d{1,3}\.){3}\d{1,3}: /;
 
 /**
  * Of whoever collects the lines of several processes: `[worker-1] `, `(rank 7) `, `<worker-2> `, `worker-0> `, `[3] `, and the pod
@@ -76,8 +76,44 @@ function indented(texts: readonly string[]): RegExp | undefined {
   return isShared ? new RegExp(`^${own}`) : undefined;
 }
 
+/** A form, and which labels of it are taken off: a word before a line may be of what it says. */
+export interface Label {
+  readonly form: RegExp;
+  readonly isOne: (label: string) => boolean;
+}
+
+/** A label by what it is of: ranks, processes and times differ. */
+const kindOf = (label: string): string => label.replaceAll(/\d{1,12}/g, '#');
+
+/** Of forms that programs write, too, a label is what stands before several lines. */
+function repeated(texts: readonly string[], form: RegExp): Label['isOne'] {
+  const times = new Map<string, number>();
+  for (const text of texts) {
+    const label = form.exec(text)?.[0];
+    if (label !== undefined) times.set(kindOf(label), (times.get(kindOf(label)) ?? 0) + 1);
+  }
+  return label => (times.get(kindOf(label)) ?? 0) > 1;
+}
+const OF_PROGRAMS: readonly RegExp[] = [MARK, PROCESS];
+
+/** A host, an address or a pod by its name: `gpu-node-03`, `10.0.0.4`, `train-1-xyz12`. */
+const NAME =
+  /^\W{0,2}(?!(?:gpus?|cuda|ranks?|local[_-]?rank|default|step|epoch|iter\w{0,6}|batch|std\w{3}|tid|pid)[ _:-]?\d{1,6}(?![\w.-]))(?=[a-z.-]{0,60}\d)([a-z\d][\w.-]{0,100}\w)/i;
+/** Whom a label names that is no rank, no GPU and no time. */
+export function nameIn(label: string): string | undefined {
+  const name = NAME.exec(label)?.[1];
+  return name === undefined || !/[a-z]/i.test(name) ? ADDRESS.exec(label)?.[1] : name;
+}
+const ADDRESS = /^\W{0,2}(\d{1,3}(?:\.\d{1,3}){3})\b/;
+
 /** The form in which most of these lines are labelled. */
-export function labelOf(texts: readonly string[]): RegExp | undefined {
+export function labelOf(texts: readonly string[]): Label | undefined {
+  const form = formOf(texts);
+  if (!form) return undefined;
+  return { form, isOne: OF_PROGRAMS.includes(form) ? repeated(texts, form) : () => true };
+}
+
+function formOf(texts: readonly string[]): RegExp | undefined {
   const every = Math.max(1, Math.ceil(texts.length / LINES_LOOKED_AT));
   const some = texts.filter((text, index) => index % every === 0 && text !== '');
   const count = (form: RegExp) => some.filter(text => form.test(text)).length;

@@ -1,6 +1,6 @@
 import { JOB_LOG_LINES_MAX } from '../contract/limits.ts';
 import { isoTime } from '../contract/time.ts';
-import { labelOf } from './line-labels.ts';
+import { type Label, labelOf, nameIn } from './line-labels.ts';
 import { openAtEndOf } from './quoted.ts';
 import { namesSecret } from './secrets.ts';
 
@@ -14,6 +14,8 @@ export interface Line {
   readonly at: string | undefined;
   readonly rank: number | undefined;
   readonly gpu: number | undefined;
+  /** The host, the address or the pod that a label names. */
+  readonly of: string | undefined;
   /** Which process of the container wrote it, as far as the line tells. */
   readonly stream: string;
   /** `plain`: it names none. */
@@ -67,15 +69,17 @@ function withoutLabels(lines: readonly Line[], left = LABELS_MAX): readonly Line
 }
 
 /** What stands behind a label is read as a line of its own; the name of a secret stays, since without it nobody knows that it is one. */
-function unlabelled(line: Line, form: RegExp, collectors: Collectors): Line {
+function unlabelled(line: Line, { form, isOne }: Label, collectors: Collectors): Line {
   const found = form.exec(line.text);
-  if (!found) return line;
+  if (!found || !isOne(found[0])) return line;
   const label = found[0];
   if (namesSecret(label, line.text.slice(label.length))) return line;
   const rank = found.groups ? (found.groups['rank'] ?? found.groups['mpi']) : found[1];
   const { level, text, ...own } = lineOf(line.text.slice(label.length), line.number, collectors);
   return {
     ...{ ...line, text, gpu: own.gpu ?? gpuIn(label) ?? line.gpu },
+    // Who wrote it stands nearest to it.
+    of: own.of ?? nameIn(label) ?? line.of,
     stream: `${label}${own.stream}`,
     level: level === 'plain' ? line.level : level,
     rank: rank === undefined ? own.rank : Number(rank),
@@ -150,7 +154,10 @@ const LOCAL_RANK = /^\[[a-z_]*?(\d{1,3})(?:\|\d{1,3})?\]: ?/;
 const SERVICE =
   /^\[[a-z][\w-]{0,40}\]: (?=\(|\[|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)|^[a-z][\w.-]{0,60}\/\d{1,4} (?=\[(?:default|rank)\d|Traceback | {2}File "|[IWEF]\d{4} |[\w.]{1,200}(?:Error|Exception): )/;
 /** `(RayTrainWorker pid=8, ip=10.0.0.3)`, `(VllmWorker rank=1 pid=8)`; `[pod/train-0/main] ` of kubectl logs --prefix. */
-const ACTOR = /^(?:\(([A-Za-z]\w*[^()\n]{0,80})\) ?|\[pod\/[\w.-]{1,253}\/[\w.-]{1,63}\] ?)/;
+const ACTOR =
+  /^(?:\(([A-Za-z]\w*[^()\n]{0,80})\) ?|\[pod\/(?<pod>[\w.-]{1,253})\/[\w.-]{1,63}\] ?)/;
+/** Ray names an actor's node only where it is not the one that prints it. */
+const ADDRESS = /\bip=([\w.:-]{2,64})/;
 /** `ERROR 11-27 12:00:00 [core.py:390]`, `E0810 15:46:05.718597139 ProcessGroupNCCL.cpp:632]`. */
 const LOGGER =
   /^\[?(?:(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b|[IWEF]\d{3,4} |[DIWE] \d\d-\d\d \d\d:)[^\]\n]{0,120}\] ?/;
@@ -164,7 +171,7 @@ const UVICORN =
   /^ERROR: {4}(?= {2,12}\S|Traceback \(most|(?:[A-Za-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): \S)/;
 /** `Dec 31 01:55:57 node-7 ollama[555324]: ` of journald, but for the kernel, whose lines tell their own time. */
 const JOURNAL =
-  /^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,64} (?!kernel)[\w.@-]{1,64}\[\d{1,10}\]: ?/;
+  /^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?<host>[\w.-]{1,64}) (?!kernel)[\w.@-]{1,64}\[\d{1,10}\]: ?/;
 /** `host:pid:tid [gpu] NCCL`; releases before 2.4 leave the name out. */
 const NCCL =
   /\b[\w.-]{1,64}:\d{1,10}:\d{1,10} \[(\d{1,4})\] (?:\S{1,128}:\d{1,6} )?(?:NCCL )?(INFO|WARN|TRACE|ERROR)\b/;
@@ -230,15 +237,21 @@ function lineOf(written: string, number: number, collectors: Collectors): Line {
   const raw = outOfJson(written);
   const plain = raw.includes('\u001B') ? raw.replaceAll(COLOUR, '') : raw;
   const { at, said } = stamped(plain);
+  const journal = JOURNAL.exec(said);
+  let of = journal?.groups?.['host'];
   let text = said
-    .replace(JOURNAL, '')
+    .slice(journal?.[0].length ?? 0)
     .replace(OF_CONTAINER, '')
     .replace(SERVICE, '')
-    .replace(PIPE, (pipe, at: number, whole: string) =>
-      namesSecret(pipe, whole.slice(at + pipe.length)) ? pipe : '',
-    )
+    .replace(PIPE, (pipe, at: number, whole: string) => {
+      if (namesSecret(pipe, whole.slice(at + pipe.length))) return pipe;
+      of = nameIn(pipe) ?? of;
+      return '';
+    })
     .replace(MEMBER, '');
-  const [actor = ''] = ACTOR.exec(text) ?? [];
+  const acted = ACTOR.exec(text);
+  const actor = acted?.[0] ?? '';
+  of = acted?.groups?.['pod'] ?? ADDRESS.exec(actor)?.[1] ?? of;
   text = text.slice(actor.length).replace(TAGGED, '').replace(UVICORN, '');
   const global = GLOBAL_RANK.exec(text);
   const local = global ? null : LOCAL_RANK.exec(text);
@@ -258,6 +271,7 @@ function lineOf(written: string, number: number, collectors: Collectors): Line {
     at,
     rank: rank === undefined ? undefined : Number(rank),
     gpu: gpu === undefined ? undefined : Number(gpu),
+    of,
     stream: `${actor}${(global ?? local)?.[0] ?? ''}`,
     level,
     text: text.replace(LOGGER, '').replace(RANK_OF_TRACEBACK, ''),
@@ -275,8 +289,9 @@ const STARTING =
 const STORE_FAILED =
   /\[c10d\] The (?!IPv6 ).{0,400}(?:\(gai error: |\(errno: (?:101|110|111|113)\b)/;
 
-/** TensorFlow only notes that it has no library of the driver, and tells then that it cannot start CUDA. */
-const NO_LIBCUDA = "'libcuda.so.1'; dlerror: ";
+/** TensorFlow only notes that it has no library of the driver, no driver or no device (cuda_diagnostics.cc), and tells then that it cannot start CUDA. */
+const NO_DRIVER =
+  /'libcuda\.so\.1'; dlerror: |\bCouldn't open CUDA library libcuda\.so|\bno NVIDIA GPU device is present|\bkernel driver does not appear to be running\b/;
 
 /** `[2025-04-11 10:00:03.123] [error]` of spdlog, `[error    ]` of structlog, `[10:00:01 ERR]` of Serilog. */
 const BRACKETED =
@@ -322,7 +337,7 @@ function levelOf(text: string): Line['level'] {
   if (ucx !== undefined) return ucx === 'WARN' ? 'warning' : 'error';
   // PyTorch only warns of it, and the process has no CUDA from there on.
   if (text.includes(' CUDA initialization: ')) return 'error';
-  if (STORE_FAILED.test(text) || text.includes(NO_LIBCUDA)) return 'error';
+  if (STORE_FAILED.test(text) || NO_DRIVER.test(text)) return 'error';
   if (DIAGNOSED.test(text)) return 'error';
   if (STARTING.test(text)) return 'quiet';
   if (text.includes('Warning: ') && PYTHON_WARNING.test(text)) return 'warning';

@@ -91,6 +91,15 @@ const FORMS: readonly Form[] = [
       'i',
     ),
   },
+  // torchrun of its own processes: torch/distributed/elastic/multiprocessing/api.py; an abort is mostly that of a watchdog.
+  {
+    kind: 'crashed',
+    text: /\bfailed \((?<how>exitcode: -(?:4|7|8|9|11))\) local_rank: \d/,
+  },
+  {
+    kind: 'crashed',
+    text: /^\s*traceback : (?<how>Signal (?:4|7|8|9|11) \(SIG[A-Z]{2,6}\)) received by PID/,
+  },
   // Horovod's launcher over gloo.
   { kind: 'ended', text: /^Process (?<rank>\d+) exit with (?<how>status code [1-9]\d*)/ },
   { kind: 'ended', text: /^MPI_ABORT was invoked on rank (?<rank>\d+) in communicator/ },
@@ -162,6 +171,26 @@ const FORMS: readonly Form[] = [
   { kind: 'awaited', text: /\[missing ranks: (?<ranks>\d+(?:, ?\d+)*)\]/i },
   { kind: 'awaited', text: /^(?:Missing|Stalled) ranks:\s*$/, below: /^(?<ranks>\d+): \[/ },
   { kind: 'awaited', text: /\bCulprit ranks? (?<ranks>\d+(?:, ?\d+)*)/i },
+  // Ray's autoscaler takes what it thinks is idle: python/ray/autoscaler/_private/event_summarizer.py.
+  {
+    kind: 'taken',
+    text: /^Removing \d+ nodes? of type (?<name>[\w.-]{1,100}) \(/,
+  },
+  // NCCL's socket.cc, gloo's pair.cc, PyTorch's TCPStore: who is named has closed the connection.
+  {
+    kind: 'closed',
+    text: new RegExp(
+      String.raw`\bConnection closed by (?:remote )?peer \[?(?<name>${HOST})(?:\]:|<)`,
+      'i',
+    ),
+  },
+  {
+    kind: 'closed',
+    text: new RegExp(
+      String.raw`\b(?:Call to (?:recv|send)\w* (?:from|to)|remote=\[?) ?(?<name>${HOST})(?:<|\]?:)\d.{0,80}\b(?:connection reset|broken pipe|got 0 bytes)`,
+      'i',
+    ),
+  },
   // The adapter's own word: mlx5's events as NCCL passes them on (src/transport/net_ib.cc).
   {
     kind: 'link',
@@ -207,7 +236,7 @@ const FORMS: readonly Form[] = [
   // That this process left by itself: TensorFlow's input that is at its end, a shard without a sample, a stop before others.
   {
     kind: 'left',
-    text: /\bOUT_OF_RANGE: End of sequence\b|\binput ran out of data\b|\b(?:data ?loader|iterator|dataset|input|shard|stream) (?:is |was )?exhausted\b|\bno more (?:data|batches|samples|records)\b/i,
+    text: /\bOUT_OF_RANGE: End of sequence\b|\binput ran out of data\b|\b(?:data ?loader|iterator|dataset|input|shard|stream) (?:is |was )?exhausted\b|\bno more (?:data|batches|samples|records)\b|\bnothing (?:left |more )?to (?:train|do|process|compute|evaluate)\b|\bno (?:input files?|training data|data files?|shards?) (?:for|to|assigned|left|found for) (?:this|rank|worker|task|process)\b/i,
   },
   {
     kind: 'left',
@@ -221,7 +250,7 @@ const FORMS: readonly Form[] = [
 
 /** What all lines of the forms above have, in one look. */
 const MAY_TELL =
-  /noticed that|process name|running at|srun|slurm|node failure|pdsh@|return code|status code|mpi_abort|memory|marked (?:as )?dead|\bdead\b|remote (?:daemon|worker|target)|lost|task:|rank|async|retrieved|connect|rpc to gcs|resol|service not known|out_of_range|ran out|exhausted|no more|empty|skip|early|stop|reached|has no\b|\b0 of\b/i;
+  /noticed that|process name|running at|srun|slurm|node failure|pdsh@|return code|status code|mpi_abort|exitcode|traceback|memory|marked (?:as )?dead|\bdead\b|remote (?:daemon|worker|target)|lost|removing|task:|rank|async|closed|recv|send|remote=|retrieved|connect|rpc to gcs|resol|service not known|out_of_range|ran out|exhausted|no more|nothing|input files|training data|data files|shard|empty|skip|early|stop|reached|has no\b|\b0 of\b/i;
 
 /** Since then it has reached whom it sought. */
 const REACHED =
@@ -331,9 +360,12 @@ export function addressesOf(
 
 /** Whose words a line is that another process printed: by what stands before them. */
 const WHOSE: readonly RegExp[] = [
-  new RegExp(String.raw`^\[?(?<name>${HOST}):\d{1,10}(?::\d{1,10} \[\d| {0,12}:\d|\])`, 'i'),
   new RegExp(
-    String.raw`^(?:\[\d[\d.]{4,30}\] )?\[(?<name>${HOST}):\d{1,10}(?: {0,12}:\d{1,10})?\]`,
+    String.raw`^\[?(?<name>(?!\d+:)${HOST}):\d{1,10}(?::\d{1,10} \[\d| {0,12}:\d|\])`,
+    'i',
+  ),
+  new RegExp(
+    String.raw`^(?:\[\d[\d.]{4,30}\] )?\[(?<name>(?!\d+:)${HOST}):\d{1,10}(?: {0,12}:\d{1,10})?\]`,
     'i',
   ),
   new RegExp(String.raw`^\((?:raylet|[\w.:]{1,120} pid=\d{1,10}), ip=(?<name>${IP})\)`),
@@ -342,8 +374,6 @@ const WHOSE: readonly RegExp[] = [
 
 /** @param raw with all that stands before what is read. */
 export function whoseWords({ stream, text }: Pick<Line, 'stream' | 'text'>): string | undefined {
-  const label = labelHost(stream).replace(/: $/, '');
-  if (/\d/.test(label)) return label;
   for (const one of [text, stream]) {
     const name = WHOSE.map(form => form.exec(one)?.groups?.['name']).find(Boolean);
     if (name !== undefined) return plainText(name, 253);

@@ -5,7 +5,7 @@ import { type Found, startsAnew, storyOf } from './attempts.ts';
 import { exceptionMeaning, ofItsWords, ownFailure, waitedInVain } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
 import { type Occurrence, withoutBanner, withoutProbes, withRole } from './ending.ts';
-import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn } from './failure-forms.ts';
+import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn, quits } from './failure-forms.ts';
 import { isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { CHAIN_LINES, causedBy, headed, headsTraceback, saysBelow } from './headings.ts';
 import { withErrorStacks, withHelpBlocks, withLoggedStacks } from './help-blocks.ts';
@@ -25,6 +25,8 @@ import { ProgressCount } from './progress.ts';
 import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
 import { withoutQuestions, withoutQuoted } from './quoted.ts';
 import { rankDevicesOf } from './rank-devices.ts';
+import { withoutGot } from './recovered.ts';
+import { reportOf } from './reports.ts';
 import { saidXidsOf } from './said-xids.ts';
 import { withoutSecrets } from './secrets.ts';
 import { Tracebacks } from './tracebacks.ts';
@@ -47,12 +49,11 @@ interface FetchedLog
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const { lines: written, unreadCharacters } = linesOf(text);
   const lines = withLoggedStacks(withErrorStacks(withHelpBlocks(withoutQuestions(written))));
-  const { found, ordinary, progress } = foundIn(lines);
+  const { found, ordinary, progress, got } = foundIn(lines);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
   const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
   const story = storyOf(found, end, progress);
-  const { recovered } = story;
   const told = withoutPassed(withForerunner(story.told, lines, progress), lines, progress);
   const began = told.find(({ meaning }) => meaning.role !== 'report') ?? told[0];
   const beganAt = began?.line ?? Number.POSITIVE_INFINITY;
@@ -68,7 +69,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
       doneAfter: said(lines[(progress.doneAfter(beganAt) ?? 0) - 1]),
     }),
     entries: merged(told, lines).slice(0, ENTRIES_MAX),
-    recovered,
+    recovered: story.recovered + got,
     ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
     ...optional({ ofPods: podWordsOf(lines, progress), addresses: addressesOf(lines) }),
     ...optional({ ownRanks: ranksOf(lines) }),
@@ -163,19 +164,47 @@ function foundIn(lines: readonly Line[]) {
       rank: report?.rank ?? rank,
       gpu: report?.gpu ?? gpu,
       weak: exception === undefined ? weaknessOf(meaning.id, words) : undefined,
+      ...(meaning.id === 'not-finite' && level !== 'error' && isMeasure(words) && LAST_RESORT),
       text: plainText(report?.text ?? words, TEXT_CHARACTERS_MAX),
       summed: report && true,
     });
   });
+  const written = { occurrences, failures, restarts, lastLines, beforeOthers: [...beforeOthers] };
+  return { ...foundOf(written, lines, progress, ordinary), ordinary, progress };
+}
+
+/** The same without what ended nothing, and with the last words of a program that tells nothing else. */
+function foundOf(
+  written: {
+    readonly occurrences: readonly Occurrence[];
+    readonly failures: readonly Occurrence[];
+    readonly restarts: readonly Place[];
+    readonly lastLines: readonly Place[];
+    readonly beforeOthers: readonly Place[];
+  },
+  lines: readonly Line[],
+  progress: ProgressCount,
+  ordinary: number,
+) {
+  const { restarts, lastLines, beforeOthers } = written;
+  const all = bounded(written.occurrences);
+  const occurrences = withoutGot(all, lines, progress);
+  const failures = withoutGot(written.failures, lines, progress);
   const givenUp = isSilent(occurrences, failures)
     ? withoutBanner(lastWords(lines, lastLines), occurrences)
-    : quitting(lines, [...beforeOthers], progress);
+    : quitting(lines, beforeOthers, progress);
   const found: Found = {
-    ...{ occurrences: bounded(occurrences), givenUp, restarts },
+    ...{ occurrences, restarts, givenUp: withoutGot(givenUp, lines, progress) },
     failures: withWarning(lines, withoutMet(withoutProbes(failures, ordinary), lines)),
   };
-  return { found, ordinary, progress };
+  return { found, got: all.length - occurrences.length };
 }
+
+/** A value of a step that is none ended nothing by itself, where nobody says so. */
+const MEASURE =
+  /(?:\b|_)(?:loss|norm|gnorm|ppl|perplexity)["']?\s{0,3}[:=]\s{0,3}["']?-?(?:nan|inf)\b/i;
+const isMeasure = (text: string): boolean => MEASURE.test(text) && !quits({ level: 'plain', text });
+const LAST_RESORT = { lastResort: true } as const;
 
 /** Whether nothing tells why, and its last words have to. */
 const isSilent = (occurrences: readonly Occurrence[], failures: readonly Occurrence[]): boolean =>
@@ -194,7 +223,7 @@ function withoutMet(failures: readonly Occurrence[], lines: readonly Line[]) {
 
 /** Of a storm of errors its beginning and its end are looked at: each is compared with others. */
 const OCCURRENCES_MAX = 2_000;
-const bounded = (all: Occurrence[]): Occurrence[] =>
+const bounded = (all: readonly Occurrence[]): readonly Occurrence[] =>
   all.length <= OCCURRENCES_MAX
     ? all
     : [...all.slice(0, OCCURRENCES_MAX / 2), ...all.slice(-OCCURRENCES_MAX / 2)];
@@ -262,46 +291,6 @@ const mayPass = ({ id, role, layer }: Meaning, next: readonly Line[]): boolean =
   !OF_SIGNALS.test(id) &&
   !next.some(({ level, text }) => level === 'error' && meaningOf(text)?.id === id);
 
-/** NCCL's RAS names processes in the lines below: `Process 9 on node 10.0.4.3 managing GPU 2 (NVML 6)`. */
-const RAS = /^ras-/;
-
-function placeOf(lines: readonly Line[], index: number) {
-  const [said = '', next = ''] = lines.slice(index, index + 2).map(({ text }) => text.trim());
-  const names = /^(?:Process \d|The missing|Rank \d)/.test(next);
-  const text = names ? `${said}: ${next}` : said;
-  const gpu = /\bmanaging GPU (\d{1,4})(?! *,)\b/.exec(text)?.[1];
-  return { rank: undefined, gpu: gpu === undefined ? undefined : Number(gpu), text };
-}
-
-/** What lines that span several say of a process, its rank and its GPU. */
-function reportOf(id: string, lines: readonly Line[], index: number) {
-  if (id === 'launcher-report') return firstFailureOf(lines, index);
-  return RAS.test(id) ? placeOf(lines, index) : undefined;
-}
-
-/** What torchrun's report and its error lines say of the process that ended first. */
-function firstFailureOf(lines: readonly Line[], index: number) {
-  const text = lines[index]?.text ?? '';
-  const failed = /exitcode: (-?\d+)\)(?: local_rank: (\d+))?/.exec(text);
-  if (failed) {
-    return {
-      rank: undefined,
-      gpu: failed[2] === undefined ? undefined : Number(failed[2]),
-      text,
-    };
-  }
-  if (!/root cause \(first observed failure\)/i.test(text)) return undefined;
-  const block = lines.slice(index + 1, index + 9).map(line => line.text);
-  const value = (key: string) =>
-    block.flatMap(line => new RegExp(`^\\s*${key}\\s*: (\\S.*)$`).exec(line)?.[1] ?? [])[0];
-  const rank = /^(\d+)(?: \(local_rank: (\d+)\))?/.exec(value('rank') ?? '');
-  return {
-    rank: rank?.[1] === undefined ? undefined : Number(rank[1]),
-    gpu: rank?.[2] === undefined ? undefined : Number(rank[2]),
-    text: `first observed failure: rank ${value('rank') ?? '?'}, host ${value('host') ?? '?'}, exit code ${value('exitcode') ?? '?'}`,
-  };
-}
-
 /** Equal ones as one entry, at the place of the first. */
 function merged(occurrences: readonly Occurrence[], lines: readonly Line[]): JobLogEntry[] {
   const groups = Map.groupBy(
@@ -325,7 +314,7 @@ function merged(occurrences: readonly Occurrence[], lines: readonly Line[]): Job
         ...(first.rank === undefined ? [] : [first.rank]),
         ...ranks.filter(rank => rank !== first.rank),
       ].slice(0, RANKS_MAX),
-      ...optional({ gpu: first.gpu, from: line && whoseWords(line) }),
+      ...optional({ gpu: first.gpu, of: line && (line.of ?? whoseWords(line)) }),
       text: first.summed
         ? withoutSecrets(first.text)
         : quoteOf(lines[first.line - 1]?.text ?? '', first.meaning),

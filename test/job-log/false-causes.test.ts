@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { readJobLog } from '../../src/job-log/read-job-log.ts';
 import { read } from './entries.ts';
 
 /** What a log says in the words of a failure and does not mean by it: no cause comes of it, or none that is sure. */
@@ -250,4 +251,19 @@ test('the banner of a launcher that asks for no GPU is no cause of what a signal
   const ended =
     'mpirun noticed that process rank 3 with PID 7 on node w-0 exited on signal 9 (Killed).';
   expect(read(banner, 'begin', ended).map(({ role }) => role)).toEqual(['report']);
+});
+
+test('a value of a step that is none is a possible cause, and no more', () => {
+  const [entry] = read('{"loss": 2.0}', "{'loss': 0.0, 'grad_norm': nan}", 'Killed');
+  expect(entry).toMatchObject({ id: 'not-finite', role: 'cause', lastResort: true });
+  const [said] = read('step 3', 'ERROR: loss is nan, stopping');
+  expect(said).toMatchObject({ id: 'not-finite', role: 'cause' });
+  expect(said).not.toHaveProperty('lastResort');
+});
+
+test('memory that it then asked less of is counted among what it recovered from', () => {
+  const text = 'CUDA out of memory. Tried to allocate 2 GiB\nDecreasing batch size to: 16.\nstep 1';
+  const asked = { container: 'train', previous: false, requests: 1, bytes: text.length };
+  const log = readJobLog({ ...asked, text, cut: false });
+  expect(log).toMatchObject({ recovered: 1, entries: [] });
 });

@@ -119,6 +119,60 @@ describe('no label is', () => {
   });
 });
 
+describe('whom a label names is told of the line', () => {
+  const line = 'RuntimeError: CUDA error: an illegal memory access was encountered';
+  test.each([
+    ['worker-1', '[worker-1] '],
+    ['gpu-node-03', 'gpu-node-03: '],
+    ['gpu-node-03.cluster.local', 'gpu-node-03.cluster.local: '],
+    ['10.0.0.4', '10.0.0.4: '],
+    ['worker-2', '<worker-2> '],
+    ['worker-2', 'worker-2> '],
+    ['worker-1', 'worker-1  | '],
+    ['train-1-xyz12', 'train-1-xyz12 train '],
+    ['train-1-xyz12', 'train-1-xyz12 train 2026-01-01T00:00:00Z '],
+    ['train-0', '[pod/train-0/main] '],
+    ['node-7', 'Dec 31 01:55:57 node-7 train[55324]: '],
+    ['10.0.0.4', '(RayTrainWorker pid=123, ip=10.0.0.4) '],
+    ['worker-1', 'node-7: [worker-1] '],
+  ])('%s: %j', (name, label) => {
+    const log = [...Array.from({ length: 5 }, (_, at) => `step ${at} of 9`), line];
+    expect(read(...log.map(one => `${label}${one}`))).toMatchObject([{ of: name, ranks: [] }]);
+  });
+
+  test.each([
+    ['[rank3]: ', { ranks: [3] }],
+    ['[1,3]<stderr>:', { ranks: [3] }],
+    ['3: ', { ranks: [3] }],
+    ['rank 3: ', { ranks: [3] }],
+    ['[gpu3] ', { gpu: 3 }],
+    ['stderr: ', {}],
+    ['12:00:01.123 ', {}],
+  ])('nobody by name: %j', (label, said) => {
+    const log = [...Array.from({ length: 5 }, () => 'a step of it'), line];
+    const [entry] = read(...log.map(one => `${label}${one}`));
+    expect(entry).toMatchObject(said);
+    expect(entry).not.toHaveProperty('of');
+  });
+});
+
+describe('a label that stands once is of what it says, where programs write such words themselves', () => {
+  test.each([
+    ['[watch] ', '[mesh] error: bad cell 7'],
+    ['train[7]: ', 'solver[9]: error: bad cell'],
+  ])('%j', (label, line) => {
+    const others = Array.from({ length: 8 }, (_, at) => `${label}a ${at}`);
+    expect(read(...others, line)).toMatchObject([{ line: 9, text: line }]);
+  });
+
+  test('one that differs by a number from the others is one of them', () => {
+    const others = Array.from({ length: 8 }, (_, at) => `train[7]: a ${at}`);
+    expect(read(...others, 'train[12]: error: bad cell')).toMatchObject([
+      { line: 9, text: 'error: bad cell' },
+    ]);
+  });
+});
+
 test('a label that names a GPU tells of which one the line is', () => {
   const others = ['[gpu0] step 1', '[gpu3] step 1', '[gpu0] step 2', '[gpu3] step 2'];
   const line = 'RuntimeError: CUDA error: uncorrectable ECC error encountered';

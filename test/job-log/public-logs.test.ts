@@ -176,7 +176,6 @@ const NOT_MENDED: Readonly<
       'dgnettest-bandwidth-low',
       'stampede3-job-script-syntax',
       'openrlhf-wandb-token-placeholder',
-      'openrlhf-72b-ranks-disagree',
     ],
   },
   'lot-26': {

@@ -7,6 +7,7 @@ import { readJobLog } from '../../src/job-log/read-job-log.ts';
 import { machineFrom } from '../../src/simulation/machine.ts';
 import { explainFailure } from '../../src/tools/catalog/explain-failure.ts';
 import { FailureAnswer } from '../../src/tools/support/failure-answer.ts';
+import { isSure } from '../../src/tools/support/first-cause.ts';
 import { answered } from '../fakes/answers.ts';
 import { aContainer, aPod, aView } from '../fakes/cluster-view.ts';
 import { instrumentsFor, instrumentsOf } from '../fakes/instruments.ts';
@@ -76,6 +77,19 @@ describe('explain_failure with the log of the job', () => {
     expect(answer.text).toContain('log of container main: 1 line from 2026-03-01T11:59:58Z');
   });
 
+  test('a launcher’s log says of which host a line is, beside it', async () => {
+    const said = ['gpu-node-03', 'gpu-node-04', 'gpu-node-03'].map(host => `${host}: step 1`);
+    const line = 'gpu-node-03: [rank3]: ValueError: bad token';
+    const answer = await explained(withLog(...said, line));
+    expect(answer.why[0]).toBe(
+      'the first error of its log: Exception ValueError, rank 3 of gpu-node-03 ("ValueError: bad token")',
+    );
+    expect(answer.log?.entries).toMatchObject([{ ranks: [3], of: 'gpu-node-03' }]);
+    expect(answer.text).toContain('cause: Exception ValueError, rank 3 of gpu-node-03: "Value');
+    const bare = await explained(withLog(...said, 'gpu-node-03: ValueError: bad token'));
+    expect(bare.why[0]).toContain('Exception ValueError, of gpu-node-03 (');
+  });
+
   test.each([
     'RuntimeError: CUDA error: uncorrectable ECC error encountered',
     'RuntimeError: NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus',
@@ -85,6 +99,28 @@ describe('explain_failure with the log of the job', () => {
     const answer = await explained(withLog(line));
     expect(answer).toMatchObject({ confidence: 'low', action: 'watch' });
     expect(answer.against).toContain('only the program says so: it is possible, not proven');
+  });
+
+  test.each([
+    ['RuntimeError: Detected mismatch between collectives on ranks. Rank 1 is running …', true],
+    [
+      'RuntimeError: All tensor operands to scatter/gather must have the same number of elements',
+      true,
+    ],
+    ['MPI_ERR_TRUNCATE: message truncated', true],
+    [
+      'n1:1:1 [0] misc/socket.cc:1 NCCL WARN Message truncated : received 8 bytes instead of 4',
+      false,
+    ],
+    [
+      'RuntimeError: [gloo/transport/tcp/pair.cc:446] op.preamble.length <= op.nbytes. 8 vs 4',
+      false,
+    ],
+  ])('what a rank says of its own call is sure, what a peer sent is not: %s', (line, sure) => {
+    const [cause] = logOf(line).entries;
+    expect(cause && { layer: cause.layer, sure: isSure(cause) }).toEqual({
+      ...{ layer: 'application', sure },
+    });
   });
 
   test('an incident of its GPUs decides, and the log stands beside it', async () => {

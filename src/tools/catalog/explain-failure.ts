@@ -17,7 +17,7 @@ import { allocationRow, isSamePod, usedGpus } from '../support/allocations.ts';
 import { eventText } from '../support/cluster-lines.ts';
 import { FailureAnswer } from '../support/failure-answer.ts';
 import { explainByHistory, joinFailure } from '../support/failure-join.ts';
-import { ofItsLog, unknownWords } from '../support/failure-log.ts';
+import { ofItsLog, unknownWords, whoOf } from '../support/failure-log.ts';
 import { findingLines, incidentLines } from '../support/finding-lines.ts';
 import { moment, VERDICT_SINCE } from '../support/moment-input.ts';
 import { type PodName, podInput, podName } from '../support/pod-name.ts';
@@ -157,7 +157,7 @@ function logLines({ log, job }: FailureAnswer): string[] {
             .slice(0, ROWS_SHOWN)
             .map(
               ({ pod, node, exitCode, finishedAt, first, unread, unknown }) =>
-                `  ${pod} on ${node}${endText({ exitCode, finishedAt })}: ${first ? `${first.role}, ${first.title}${ranksOf(first)}` : unread === undefined ? ofItsLog(unknown ?? '') : `log not read (${unread})`}`,
+                `  ${pod} on ${node}${endText({ exitCode, finishedAt })}: ${first ? `${first.role}, ${first.title}${whoOf(first)}` : unread === undefined ? ofItsLog(unknown ?? '') : `log not read (${unread})`}`,
             ),
         ]
       : []),
@@ -174,13 +174,7 @@ type PeerRow = NonNullable<FailureAnswer['job']>['peers'][number];
 type LogRow = NonNullable<FailureAnswer['log']>['entries'][number];
 
 const logLine = (row: LogRow): string =>
-  `  ${row.at === undefined ? '' : `${row.at} `}${row.role}: ${row.title}${ranksOf(row)}${row.count > 1 ? `, ${row.count} lines` : ''}: "${row.text}"`;
-
-function ranksOf({ ranks }: LogRow): string {
-  const [first, ...others] = ranks;
-  if (first === undefined) return '';
-  return `, rank ${first}${others.length > 0 ? ` and ${others.length} more` : ''}`;
-}
+  `  ${row.at === undefined ? '' : `${row.at} `}${row.role}: ${row.title}${whoOf(row)}${row.count > 1 ? `, ${row.count} lines` : ''}: "${row.text}"`;
 
 function podGpus({ phase, gpus, pcis, gpusFrom, loggedOn = [] }: FailureAnswer['pod']): string {
   const by = ` (by ${gpusFrom.replace('_', ' ')})`;

@@ -33,6 +33,8 @@ const LogRow = z
     count: z.int(),
     ranks: z.array(z.int()),
     gpu: z.int().optional(),
+    /** The host, the address or the pod that a label before the line names. */
+    of: z.string().optional(),
     text: z.string(),
   })
   .meta({ listedKeys: ['title', 'role', 'ranks', 'text'] });

@@ -102,6 +102,13 @@ export const neverStarted: Judge = ({ pod, container, podEvents, end, findings }
   return { ...judged, action: 'fix_configuration', why: [said, ...why], against: [] };
 };
 
+/** Why a pod has not begun to run, in one word of the kubelet or the scheduler; undefined where it has. */
+export function heldBack({ phase, reason, containers }: ClusterPod): string | undefined {
+  const waiting = containers.find(one => one.state === 'waiting' && NEVER_STARTED.test(one.reason));
+  if (waiting) return waiting.reason;
+  return NEVER_STARTED.test(reason) || phase === 'Pending' ? reason || phase : undefined;
+}
+
 /**
  * Whose matter it is that NVIDIA's runtime could not serve a container. Of a CDI device that it does not find
  * only that is shown: the specification is old, not written yet, or of other devices than are asked for.

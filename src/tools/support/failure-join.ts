@@ -181,9 +181,9 @@ function logPart({
   };
 }
 
-const logRow = ({ title, role, layer, at, count, ranks, gpu, text }: JobLogEntry) => ({
+const logRow = ({ title, role, layer, at, count, ranks, gpu, of, text }: JobLogEntry) => ({
   ...{ title, role, layer, count, ranks: [...ranks], text },
-  ...optional({ at, gpu }),
+  ...optional({ at, gpu, of }),
 });
 
 function withoutPod(facts: FailureAnswer, reason: MissingReason, detail = ''): FailureAnswer {

@@ -133,8 +133,21 @@ export function wordOf({ layer, action }: JobLogEntry) {
 /** What a program can know for sure: its own faults, and what the operating system told it. */
 const KNOWN_BY_PROGRAM: readonly Blame[] = ['application', 'configuration', 'host'];
 
-export function wordsOf({ title, at, ranks, gpu, text }: JobLogEntry): string {
-  const who = ranks[0] === undefined ? '' : `, rank ${ranks[0]}`;
+interface Who {
+  readonly ranks: readonly number[];
+  readonly of?: string | undefined;
+}
+
+/** Which process said it, and of which host or pod, where its line tells. */
+export function whoOf({ ranks, of }: Who): string {
+  const [first, ...others] = ranks;
+  const more = others.length > 0 ? ` and ${others.length} more` : '';
+  const rank = first === undefined ? '' : `, rank ${first}${more}`;
+  return `${rank}${of === undefined ? '' : `${rank === '' ? ',' : ''} of ${of}`}`;
+}
+
+export function wordsOf({ title, at, ranks, gpu, of, text }: JobLogEntry): string {
+  const who = whoOf({ ranks: ranks.slice(0, 1), of });
   const where = gpu === undefined ? '' : `, its GPU ${gpu}`;
   return `${title}${at === undefined ? '' : ` at ${at}`}${who}${where} ("${text}")`;
 }

@@ -15,7 +15,7 @@ export const isAmbiguous = ({ id }: Pick<JobLogEntry, 'id'>): boolean => AMBIGUO
 const AMBIGUOUS = /^(?:cuda-(?:700|714|715|716|717|718|719|999)|not-finite|library)$/;
 
 /** An error by its form alone, or of what peers sent, as any program meets that another one has left (src/job-log/by-words.ts). */
-const BY_FORM = /^(?:exception|first-error|machine-words|collective-use)$/;
+const BY_FORM = /^(?:exception|first-error|machine-words|collective-received)$/;
 /** Of what an ended peer or a dead link can look like to a program nobody says where it began. */
 const UNSURE: readonly Blame[] = ['unknown', 'fabric'];
 
@@ -36,7 +36,7 @@ const HOLLOW = new RegExp(
     /\b(?:Unavailable|Aborted|Cancelled|DeadlineExceeded)Error\b|\b(?:UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED): /,
     /\b(?:PMIX|PRTE|ORTE|OPAL) ERROR\b|\bRayTaskError\b|\bplacement group\b|\bavailable node types can fulfill\b/,
     /\b(?:received )?signal 15\b|\bSIGTERM\b|\bexit(?:ed with)? (?:code|status) \d|\bbroken pipe\b/,
-    /\bTimeoutError\b|\btimed out waiting for\b|\bjob '?[\w-]{1,80}'? failed\b/,
+    /TimeoutError\b|\btimed out waiting for\b|\bjob '?[\w-]{1,80}'? failed\b/,
   ]
     .map(({ source }) => source)
     .join('|'),

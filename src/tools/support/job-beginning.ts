@@ -7,7 +7,8 @@ import { killedForMemory, takenByCluster } from './failure-by-cluster.ts';
 import { signalOf } from './failure-facts.ts';
 import { wordOf, wordsOf } from './failure-log.ts';
 import { firstOf, isHollow, isSure, timeOf } from './first-cause.ts';
-import { byPointer, leftAlone } from './job-pointers.ts';
+import { byWhoWasMissed } from './job-missed.ts';
+import { byPointer } from './job-pointers.ts';
 import { failedPods } from './job-state.ts';
 import {
   type Beginning,
@@ -39,8 +40,8 @@ export function beginningOf(job: TargetJob): Beginning | undefined {
   if (lost) return { pod: lost.pod };
   if (pointed) return pointed;
   if (own) return ofCause(own);
-  const alone = leftAlone(job, places);
-  if (alone) return alone;
+  const missed = byWhoWasMissed(job, places);
+  if (missed) return missed;
   const hollow = firstOf(causes);
   return hollow ? ofCause(inItsOwnWords(hollow, causes)) : anyWord(job);
 }

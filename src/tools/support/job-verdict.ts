@@ -192,7 +192,9 @@ function byRunning(job: TargetJob, read: Parameters<typeof byNodes>[1]): JobRoot
 
 /** Whether it is as sure as can be where it began: what still runs and tells of a fault of the machine may be a monitor. */
 function isKnownFor(began: Beginning | undefined): boolean {
-  if (!began?.cause) return began !== undefined && began.root?.fault !== 'unknown';
+  if (!began) return false;
+  if (began.root) return began.root.confidence !== 'low';
+  if (!began.cause) return true;
   const { pod, cause } = began;
   return isSure(cause) && (hasFailed(pod) || !OF_THE_MACHINE.includes(cause.layer));
 }

@@ -50,8 +50,8 @@ export function logsOf(job: TargetJob): readonly PodLog[] {
 /** What logs of the job call a cause, and where that happened by their words. */
 export function loggedCauses(job: TargetJob, places: Places = placesOf(job)): LoggedCause[] {
   return logsOf(job).flatMap(({ pod, log, end }) => {
-    // Who runs on and prints the driver's lines is a monitor: of whose GPU they are, bySaidXids tells.
-    const cause = causeIn(end ? log : { entries: log.entries.filter(entry => !isXidLine(entry)) });
+    // Who runs on and prints the driver's lines is a witness: bySaidXids tells whose GPU they are of, if of any.
+    const cause = causeIn(end ? log : { entries: log.entries.filter(one => !isXidLine(one)) });
     // What it has done all the same ended nothing.
     if (!cause || (!end && log.doneAfter !== undefined)) return [];
     return [{ pod: placeOf({ pod, log }, cause, { job, places }), by: pod, cause }];
@@ -65,7 +65,7 @@ function placeOf(
   cause: JobLogEntry,
   { job, places }: { readonly job: TargetJob; readonly places: Places },
 ): ClusterPod {
-  const whose = cause.from === undefined ? undefined : places.ofName(cause.from, pod);
+  const whose = cause.of === undefined ? undefined : places.ofName(cause.of, pod);
   // A daemon of ssh tells nothing: where it is well, the launcher alone shows what the program said.
   if (whose) return hasSaid(job, whose) ? whose : pod;
   if (OF_THE_JOB.test(cause.id)) return pod;

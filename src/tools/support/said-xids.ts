@@ -73,9 +73,11 @@ export function kernelWord(
   return isRead && isWithin ? 'denies' : 'unread';
 }
 
-/** An entry that is a line of the driver. */
+/** An entry that is a line of an XID. */
 export const isXidLine = ({ id }: Pick<JobLogEntry, 'id'>): boolean =>
   /^(?:xid-\d+|off-the-bus)$/.test(id);
+
+/** The line of this one. */
 export const isLineOf = (entry: JobLogEntry, { xid }: Pick<SaidFault, 'xid'>): boolean =>
   isXidLine(entry) && entry.at === xid.at;
 
