@@ -189,7 +189,7 @@ describe('a job', () => {
     expect(answer.why.join(' ')).not.toContain('XID 79');
   });
 
-  test('that runs on began in the pod that prints such a line itself, with what followed it there', () => {
+  test('that runs on began in the pod that prints such a line itself, unless the kernel log there has none', async () => {
     const ray = podOf('worker-1', 'gpu-7', [
       WORKS,
       `2026-03-01T11:30:01Z dcgm-sidecar: kmsg: ${XID_79.slice(32)}`,
@@ -208,6 +208,9 @@ describe('a job', () => {
       ...{ fault: 'unknown', confidence: 'low' },
       first: { pod: 'worker-1', code: 'XID 79' },
     });
+    const { structured } = await answered(triageGpuNode, {}, instrumentsOf('dgx-h100'));
+    const read = unread.map(each => ({ ...each, triage: structured }));
+    expect(judgeJob(jobOf(head, ray), read).why.join(' ')).not.toContain('XID');
   });
 
   test.each([
