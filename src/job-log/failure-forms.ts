@@ -87,7 +87,7 @@ const ENDS_HEADING = /[:r)=*-]\s*$/i;
 /** MATLAB's: `Error using gpuArray`. */
 const OF_CALLER = /^\{?Error using \S{1,80}(?: \(line \d{1,6}\))?\s*$/;
 const isHeading = (text: string): boolean =>
-  OF_CALLER.test(text) ||
+  (text.includes('Error using ') && OF_CALLER.test(text)) ||
   (ENDS_HEADING.test(text.slice(-4)) &&
     (HEADING.test(text) || OF_LIBRARY.test(text) || PANICKED.test(text)));
 /** What an error of a measurement is: `0.031`, `MAE 0.031`. */
@@ -273,12 +273,12 @@ export const OF_JAVA = /^(?:[a-z_]\w{0,40}\.){2,10}[A-Z]\w{0,80}: \S/;
 const WORDS = /\b(?:[a-z]{2,40}[\s,.:']{1,3}){3}/i;
 
 /** Whether it is an error by its form, whatever it says. */
-export function looksFailed({ level, text }: Line, above: string): boolean {
+export function looksFailed({ level, text }: Line, above: string, mayFail: boolean): boolean {
   if (WHAT.test(text) || (isHeading(above) && !MEASURED.test(text))) {
     return !isHarmless(text) && !QUOTES.test(text);
   }
   if (level !== 'plain' && level !== 'error') return false;
-  if (!MAY_FAIL.test(text) && (level === 'plain' || !WORDS.test(text))) return false;
+  if (!mayFail && (level === 'plain' || !WORDS.test(text))) return false;
   if (level === 'plain' && !isOfForm(text) && !(OF_JAVA.test(text) && MAY_FAIL.test(above)))
     return false;
   if (isHeading(text) || QUOTES.test(text) || isHarmless(text)) return false;

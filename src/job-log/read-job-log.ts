@@ -108,6 +108,10 @@ const textsOf = (lines: readonly Line[]): readonly string[] => lines.map(({ text
 /** Within so many ordinary lines of its end, a program says why it gives up. */
 const LAST_WORDS_LINES = 16;
 
+/** Most lines stay as they are. */
+const withText = (line: Line, text: string): Line =>
+  text === line.text ? line : { ...line, text };
+
 /** Lines with a meaning, lines that only look like a failure, and how many other lines there are. */
 function foundIn(lines: readonly Line[]) {
   const occurrences: Occurrence[] = [];
@@ -122,7 +126,7 @@ function foundIn(lines: readonly Line[]) {
     const { stream, at, rank, gpu, level } = line;
     const mayFail = (level === 'quiet' ? MAY_REPORT : MAY_FAIL).test(line.text);
     const text = mayFail ? withoutQuoted(line) : line.text;
-    const read = tracebacks.read({ ...line, text });
+    const read = tracebacks.read(withText(line, text));
     if (!read) return;
     const { isFrame, said: words, exception, ends, chain, during } = read;
     const next = () => lines.slice(index + 1, index + 1 + BELOW_LINES);
@@ -136,9 +140,11 @@ function foundIn(lines: readonly Line[]) {
       if (line.text.trim() === '') return;
       progress.add(stream, text, index + 1);
       const above = headAbove(lines, index);
+      // Without the data that it quotes.
+      const isStill = mayFail && (text === line.text || MAY_FAIL.test(text));
       if (isFrame && !isNested(words, above)) return;
       if (
-        looksFailed({ ...line, text: text.trimStart() }, above) &&
+        looksFailed(withText(line, text.trimStart()), above, isStill) &&
         !isTriedAgain(text, textsOf(next())) &&
         !headsTraceback(line, next)
       ) {

@@ -27,6 +27,10 @@ const CHAINED =
 /** An object could not be taken down; Python prints the traceback and goes on. */
 const IGNORED = /^Exception ignored in/;
 
+/** What a line begins with or holds that is anything to a traceback. */
+const MAY_TELL =
+  /^(?:\s|[│╭╰+|]|frame #|raise |what\(\)|during handling|the above exception)|error|exception|interrupt|exit|failure|timeout|see above/i;
+
 /** What a line is to the tracebacks around it. */
 interface TracebackLine {
   /** A frame of a stack, whatever else it may look like. */
@@ -65,6 +69,11 @@ export class Tracebacks {
     if (whole.endsWith(TRACEBACK)) {
       this.#open.set(stream, indentOf(whole));
       return undefined;
+    }
+    if (!this.#open.has(stream) && !MAY_TELL.test(whole)) {
+      const during = this.#chained.get(stream) === true ? true : undefined;
+      const plain = { isFrame: false, said: whole, exception: undefined, ends: false };
+      return { ...plain, chain: this.#chain, during };
     }
     const text = this.#dedented(stream, whole);
     const isCode = RAISE.test(text);
