@@ -8,7 +8,7 @@ import { type Occurrence, withoutBanner, withoutProbes, withRole } from './endin
 import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn, quits } from './failure-forms.ts';
 import { isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { CHAIN_LINES, causedBy, headed, headsTraceback, saysBelow } from './headings.ts';
-import { withErrorStacks, withHelpBlocks, withLoggedStacks } from './help-blocks.ts';
+import { withBoxes, withErrorStacks, withHelpBlocks, withLoggedStacks } from './help-blocks.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import {
   BELOW_LINES,
@@ -16,6 +16,7 @@ import {
   lastWords,
   type Place,
   quitting,
+  withAbove,
   withForerunner,
   withWarning,
 } from './last-words.ts';
@@ -47,7 +48,9 @@ interface FetchedLog
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const { lines: written, unreadCharacters } = linesOf(text);
-  const lines = withLoggedStacks(withErrorStacks(withHelpBlocks(withoutQuestions(written))));
+  const lines = withLoggedStacks(
+    withErrorStacks(withBoxes(withHelpBlocks(withoutQuestions(written)))),
+  );
   const { found, ordinary, progress, got } = foundIn(lines);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
@@ -187,7 +190,7 @@ function foundOf(
   const { restarts, lastLines, beforeOthers } = written;
   const all = bounded(written.occurrences);
   const occurrences = withoutGot(all, lines, progress);
-  const failures = withoutGot(written.failures, lines, progress);
+  const failures = withAbove(lines, withoutGot(written.failures, lines, progress));
   const givenUp = isSilent(occurrences, failures)
     ? withoutBanner(lastWords(lines, lastLines), occurrences)
     : quitting(lines, beforeOthers, progress);
