@@ -107,13 +107,13 @@ export async function podJob(
         if (!reading) throw new Error('no container of it has failed');
         return await reading;
       });
-      return { ...peerOf(pod), log: await log, ...(await beside(pod)) };
+      return { ...peerOf(pod, own), log: await log, ...(await beside(pod)) };
     });
     const standing = standingRuns(pods)
       .filter(({ pod }) => pod.uid !== own.uid)
       .map(
         async (run): Promise<JobPeer> => ({
-          ...peerOf(run.pod),
+          ...peerOf(run.pod, own),
           log: await within.tried(() => lastWords(api, run, within.signal)),
         }),
       );
@@ -131,12 +131,15 @@ interface Within {
   readonly signal: AbortSignal;
 }
 
-/** Of a pod that failed how it did, of one that ended well that. */
-function peerOf(pod: ClusterPod): Omit<JobPeer, 'log'> {
+/** Of a pod that failed how it did, of one that ended well that; and whether it was on the node of another one. */
+function peerOf(pod: ClusterPod, own: ClusterPod): Omit<JobPeer, 'log'> {
   const { name, node } = pod;
   const end = endOf(pod) ?? pod.containers.find(({ init, ended }) => !init && ended)?.ended;
   const { exitCode, reason = pod.reason, finishedAt } = end ?? {};
-  return { pod: name, node, reason, ...optional({ exitCode, finishedAt }) };
+  return {
+    ...{ pod: name, node, reason, ...optional({ exitCode, finishedAt }) },
+    ...(node !== '' && node === own.node && { isHere: true as const }),
+  };
 }
 
 const endOf = (pod: ClusterPod) => {

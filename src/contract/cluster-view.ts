@@ -308,6 +308,8 @@ const jobPeer = z.object({
   log: part(jobLog),
   /** As of a target's pods. */
   beside: z.array(jobLog).exactOptional(),
+  /** On the node of the pod that is asked about. */
+  isHere: z.literal(true).exactOptional(),
 });
 export type JobPeer = Fixed<z.infer<typeof jobPeer>>;
 

@@ -35,7 +35,7 @@ export const jobLogEntry = z.object({
   ranks,
   /** The GPU as the program numbers it, from 0. */
   gpu: z.int().exactOptional(),
-  /** Who wrote it, as whoever collects several processes' lines names them before each: a host, an address, a pod. */
+  /** Whose words they are, where another process printed them: a host, an address, a pod. */
   of: textOf('pod').exactOptional(),
   text: textOf('sentence'),
 });
@@ -66,6 +66,38 @@ export const rankDevice = z.object({
   pci: publicText,
 });
 export type RankDevice = Fixed<z.infer<typeof rankDevice>>;
+
+/** What a line tells of a pod of the job: of another one, but for `unreached`, `left` and `link`. */
+export const podWord = z.object({
+  /**
+   * A launcher, a scheduler or Ray says that a process there `ended`, that it was `lost` or `taken` away; others
+   * `awaited` it, or saw that it `closed` a connection. This one could not reach another (`unreached`), left or
+   * skipped by itself (`left`), its adapter lost its link (`link`), a process of its own was ended by a signal (`crashed`).
+   */
+  kind: z.enum([
+    'ended',
+    'lost',
+    'taken',
+    'awaited',
+    'closed',
+    'unreached',
+    'left',
+    'link',
+    'crashed',
+  ]),
+  /** Hosts, addresses, tasks of TensorFlow and JAX as the line names them. */
+  names: z.array(textOf('pod')),
+  ranks,
+  /** `Killed`, `Exited with exit code 1`, `return code = -9`. */
+  how: textOf('sentence').exactOptional(),
+  at: publicText.exactOptional(),
+  line: z.int(),
+  text: textOf('sentence'),
+});
+export type PodWord = Fixed<z.infer<typeof podWord>>;
+
+/** An address that a process has by its own word, and its host where the line names it. */
+const ownAddress = z.object({ ip: publicText, host: textOf('pod').exactOptional() });
 
 /**
  * An XID that a line tells of: of whichever GPU of its node, and by whom is not known. It proves no fault of a
@@ -113,6 +145,11 @@ export const jobLog = z.object({
   wait: collectiveWait.exactOptional(),
   /** By rank. */
   devices: z.array(rankDevice).exactOptional(),
+  /** In the order of its lines; the same of the same pod once. */
+  ofPods: z.array(podWord).exactOptional(),
+  addresses: z.array(ownAddress).exactOptional(),
+  /** Global ranks that its lines begin with. */
+  ownRanks: ranks.exactOptional(),
   /** In the order of its lines; each code of a GPU once. */
   xids: z.array(saidXid).exactOptional(),
 });

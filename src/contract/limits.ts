@@ -324,6 +324,9 @@ export const JOB_DOUBT_MS_MAX = 5_000;
 export const EVENT_CLOCKS_MS_MAX = 10_000;
 /** What a platform does with a node ends the pods there within so long, their grace periods included. */
 export const PLATFORM_ENDS_MS_MAX = 15 * 60_000;
+/** A GPU's fault that only logs tell of may be behind what its program says so long after it, and, where it waited for others, so long. */
+export const SAID_FAULT_MS_MAX = 60_000;
+export const SAID_FAULT_WAIT_MS_MAX = 35 * 60_000;
 /** So long without a word of an error, and a program has gone on after it. */
 export const JOB_WENT_ON_MS = 60_000;
 /** So long after a notice that it takes a node away, no platform has left it. */

@@ -130,7 +130,7 @@ const FOLLOWS =
 const PASSES_ON =
   /\bNCCL error in: |\bunhandled cuda error\b|^nccl(?:Unhandled\w+|InvalidUsage|InternalError): |: Caught \w+ in |: Graph execution error:\s*$/;
 /** Who starts a container passes on why it cannot. */
-export const STARTS = /^(?:container-start|image-pull)$/;
+export const STARTS = /^(?:container-start|container-hook|image-pull)$/;
 /** What the tool that was to do it says itself: `nvidia-container-cli: mount error: file creation failed`. */
 const STARTS_REASON = /\bnvidia-container-cli: \w/;
 const onlyStarts = ({ meaning, text }: Occurrence): boolean =>
@@ -168,7 +168,7 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
     if (isEcho || (one.meaning.id === 'crash' && later.some(isOfBrokenGpu))) {
       return withRole(one, 'report');
     }
-    if (WITHOUT_GPU.test(one.text) && isVersionTold(later)) {
+    if (WITHOUT_GPU.test(one.text) && later.some(other => saysMore(other, one))) {
       return withRole(one, 'report');
     }
     const within = onlyStarts(one) ? LOG_LINES : REASON_WITHIN_LINES;
@@ -222,9 +222,10 @@ const isOnlyFailed = ({ meaning, text, stream }: Occurrence, later: readonly Occ
   ONLY_FAILED.test(text) &&
   later.some(one => one.meaning.id !== 'exception' && one.weak !== 'tool' && one.stream === stream);
 
-/** TensorFlow looks at the driver after CUDA has not started, and says which halves of it do not fit. */
-const isVersionTold = (later: readonly Occurrence[]): boolean =>
-  later.some(({ meaning }) => meaning.id === 'versions');
+/** TensorFlow looks at the driver after CUDA has not started, and says which halves of it do not fit, or what is not there. */
+const saysMore = ({ meaning }: Occurrence, { text }: Occurrence): boolean =>
+  meaning.id === 'versions' ||
+  (meaning.id === 'no-accelerator' && /\bcuInit: (?:UNKNOWN ERROR|CUDA_ERROR_UNKNOWN)/.test(text));
 
 /** What a program is told of a fault of its GPU, and what the driver says of it. */
 const OF_CUDA = /^cuda-(?:46|7\d\d|999|unknown)$/;
@@ -295,7 +296,8 @@ const OF_REQUEST = /\bthrown while requesting\b/;
 const OF_LMOD = /\bmodule\(s\) are unknown\b/;
 
 /** TensorFlow (cuda_driver.cc) goes on with the CPU: who is killed later is not killed by it. */
-const WITHOUT_GPU = /\bfailed call to cuInit: |'libcuda\.so\.1'; dlerror: /;
+const WITHOUT_GPU =
+  /\bfailed call to cuInit: |'libcuda\.so\.1'; dlerror: |\bCUDA library libcuda\.so|\bno NVIDIA GPU device is present\b|\bkernel driver does not appear to be running\b/;
 /** Not where it names a fault of the GPU: it had one, and that is told whatever the program did without it. */
 const doesWithout = ({ meaning, text }: Occurrence): boolean =>
   WITHOUT_GPU.test(text) && meaning.layer !== 'hardware';
@@ -328,11 +330,12 @@ export function withoutWeak(
         one.line > line &&
         !passesOn(one.text) &&
         !STARTS.test(one.meaning.id) &&
+        !doesWithout(one) &&
         (one.meaning.id !== 'exception' || NOTED.test(text)),
     );
   return occurrences.map(one => {
     const { weak, meaning, line, ordinary } = one;
-    const isAlone = occurrences.every(other => other.line <= line);
+    const isAlone = occurrences.every(other => other.line <= line || doesWithout(other));
     const didWithout = isAlone && end.ordinary - ordinary > FEW_LINES;
     if (meaning.role === 'cause' && doesWithout(one) && (line < killedLine || didWithout)) {
       return withRole(one, 'report');

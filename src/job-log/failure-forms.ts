@@ -280,7 +280,7 @@ export const isNested = (text: string, above: string): boolean =>
       EXCEPTION_WITHIN.test(text)));
 
 /** An exception of Java, whatever its class is called, below what a logger says of the task that it ended. */
-export const OF_JAVA = /^(?:[a-z_]\w{0,40}\.){2,10}[A-Z]\w{0,80}: \S/;
+export const OF_JAVA = /^(?:[a-z_]\w{0,40}\.){2,10}[A-Z][\w$]{0,80}: \S/;
 
 /** A logger's level is enough where something is said behind it. */
 const WORDS = /\b(?:[a-z]{2,40}[\s,.:']{1,3}){3}/i;

@@ -43,7 +43,7 @@ const HARMLESS = new RegExp(
     /\b(?:starting|start|training|begin(?:ning)?) (?:from scratch|fresh|anew|over)\b/,
     /\b(?:using|use|running on|defaulting to) (?:the )?(?:cpu|default)\b/,
     /^(?!.{0,60}\b(?:exceeded|invalid|unsupported|not allowed)\b)[\w /-]{1,60}: \d{1,9}(?: (?:of|in|out of) [\w ]{1,40})?\s*$/,
-    /\bfile (?:doesn't|does not) exist in container, not updating$/,
+    /^(?:WARNING:? +)?[^:]{0,40}\bfile (?:doesn't|does not) exist in container, not updating$/,
     /\bis over \d{1,3}% full, available space: \d|\bhas constructor arguments in the object store\b/,
     /\bmetrics will not be exported\b|\binitialize the metrics agent\b/,
     /^(?=warning: ).{0,300}\bcache has been disabled\.|, logging to (?:stdout|stderr|the console)\b/,

@@ -300,8 +300,9 @@ const STARTING =
 const STORE_FAILED =
   /\[c10d\] The (?!IPv6 ).{0,400}(?:\(gai error: |\(errno: (?:101|110|111|113)\b)/;
 
-/** TensorFlow only notes that it has no library of the driver, and tells then that it cannot start CUDA. */
-const NO_LIBCUDA = "'libcuda.so.1'; dlerror: ";
+/** TensorFlow only notes that it has no library of the driver, no driver or no device (cuda_diagnostics.cc), and tells then that it cannot start CUDA. */
+const NO_DRIVER =
+  /'libcuda\.so\.1'; dlerror: |\bCouldn't open CUDA library libcuda\.so|\bno NVIDIA GPU device is present|\bkernel driver does not appear to be running\b/;
 
 /** `[2025-04-11 10:00:03.123] [error]` of spdlog, `[error    ]` of structlog, `[10:00:01 ERR]` of Serilog. */
 const BRACKETED =
@@ -353,7 +354,7 @@ function levelOf(text: string): Line['level'] {
   // PyTorch only warns of it, and the process has no CUDA from there on.
   if (text.includes(' CUDA initialization: ')) return 'error';
   if (text.includes('[c10d]') && STORE_FAILED.test(text)) return 'error';
-  if (text.includes(NO_LIBCUDA)) return 'error';
+  if (NO_DRIVER.test(text)) return 'error';
   if (text.includes('| Fail') && DIAGNOSED.test(text)) return 'error';
   if (STARTING.test(text)) return 'quiet';
   if (text.includes('Warning: ') && PYTHON_WARNING.test(text)) return 'warning';

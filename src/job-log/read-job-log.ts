@@ -21,6 +21,7 @@ import {
   withWarning,
 } from './last-words.ts';
 import { type Line, linesOf } from './log-lines.ts';
+import { addressesOf, podWordsOf, whoseWords } from './of-pods.ts';
 import { ProgressCount } from './progress.ts';
 import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
 import { withoutQuestions, withoutQuoted } from './quoted.ts';
@@ -73,8 +74,15 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
     entries: merged(told, lines).slice(0, ENTRIES_MAX),
     recovered: story.recovered + got,
     ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
+    ...optional({ ofPods: podWordsOf(lines, progress), addresses: addressesOf(lines) }),
+    ...optional({ ownRanks: ranksOf(lines) }),
     ...optional({ xids: saidXidsOf(lines) }),
   };
+}
+
+function ranksOf(lines: readonly Line[]): readonly number[] | undefined {
+  const ranks = [...new Set(lines.flatMap(({ rank }) => rank ?? []))].toSorted((a, b) => a - b);
+  return ranks.length === 0 ? undefined : ranks.slice(0, RANKS_MAX);
 }
 
 /** What looks like a failure only by its form is told, and ended nothing, where the program says that it has succeeded. */
@@ -303,6 +311,7 @@ function merged(occurrences: readonly Occurrence[], lines: readonly Line[]): Job
     if (!first) return [];
     const { id, title, role, layer, action, advice } = first.meaning;
     const ranks = [...new Set(group.flatMap(({ rank }) => rank ?? []))].toSorted((a, b) => a - b);
+    const line = lines[first.line - 1];
     return {
       ...{ id, title, role, layer, action, advice },
       ...optional({ at: first.at, lastResort: first.lastResort }),
@@ -314,7 +323,7 @@ function merged(occurrences: readonly Occurrence[], lines: readonly Line[]): Job
         ...(first.rank === undefined ? [] : [first.rank]),
         ...ranks.filter(rank => rank !== first.rank),
       ].slice(0, RANKS_MAX),
-      ...optional({ gpu: first.gpu, of: lines[first.line - 1]?.of }),
+      ...optional({ gpu: first.gpu, of: line && (line.of ?? whoseWords(line)) }),
       text: first.summed
         ? withoutSecrets(first.text)
         : quoteOf(lines[first.line - 1]?.text ?? '', first.meaning),

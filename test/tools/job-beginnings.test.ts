@@ -179,7 +179,7 @@ describe('a job of several pods began', () => {
         },
         { log: [[0, `${IB} mlx5_0:1 Got async event : port error`]], end: [40, 1] },
       ],
-      { pod: 1, fault: 'unknown', what: 'A transfer over the RDMA network failed' },
+      { pod: 1, fault: 'fabric', what: /adapter told of an error of its port/ },
     ],
     [
       'with the first that ended, where one pod still runs and no log tells that anybody waited',

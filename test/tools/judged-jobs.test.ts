@@ -50,35 +50,7 @@ const JOBS = readdirSync(LOTS).flatMap(file =>
 );
 
 /** Still wrong. Only shrinks. */
-const WRONG: ReadonlySet<string> = new Set<string>([
-  'mpt-ablation-3',
-  'tf-mwms-keras',
-  'verl-grpo-rollout',
-  'slurm-esm-912',
-  'ray-batch-infer',
-  'moe-16e-pretrain-r4',
-  'dlrm-terabyte-eval3',
-  'wrf-eu-d02-fc',
-  'lmp-epoxy-shear-44',
-  'ctr-widedeep-ps-daily',
-  'rag-embed-ft-c',
-  'qe-bands-perovskite',
-  'lgbm-fraud-dist-q4',
-  'raytrain-t5-xxl-mix',
-  'climax-seas-ens-5',
-  'granite-20b-sft-hsdp',
-  'trt-deepseek-disagg-pf',
-  'ppo-agents-dota-lite',
-  'mamba-hybrid-13b-v2',
-  'solar-nowcast-swin',
-  'slk-starccm-brake',
-  'mixtral-ft-rl8',
-  'rec-embed-etl-n5',
-  'xray-swin-tune',
-  'amber-fep-16n',
-  'tabnet-cv-folds',
-  'ds-bloom-offload',
-]);
+const WRONG: ReadonlySet<string> = new Set<string>([]);
 
 function targetOf({ kind, pods }: Job): TargetJob {
   return {

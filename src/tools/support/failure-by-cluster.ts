@@ -13,10 +13,12 @@ export function takenByCluster(
   podEvents: readonly ClusterEvent[] = [],
 ): FailureVerdict | undefined {
   const said = [pod, ...podEvents].find(
-    ({ reason, message }) => TAKEN_AWAY.test(reason) && !NOT_TAKEN.test(message),
+    ({ reason, message }) =>
+      (TAKEN_AWAY.test(reason) || reason === DEADLINE) && !NOT_TAKEN.test(message),
   );
   if (said === undefined) return undefined;
   const why = [`${ENDED_BY_CLUSTER}: ${said.reason}${pod.message && ` ("${pod.message}")`}`];
+  if (said.reason === DEADLINE) return { ...OVER_DEADLINE, confidence: 'high', why, against: [] };
   if (OWN_LIMIT.test(`${said.message} ${pod.message}`)) {
     return {
       ...{ fault: 'configuration', confidence: 'high', action: 'fix_configuration' },
@@ -33,6 +35,14 @@ export function takenByCluster(
     ...{ why, against: [] },
   };
 }
+
+/** The pod's own activeDeadlineSeconds: Kubernetes, pkg/kubelet/active_deadline.go; a Job's deadline deletes its pods. */
+const DEADLINE = 'DeadlineExceeded';
+export const OVER_DEADLINE = {
+  ...({ fault: 'configuration', action: 'fix_configuration' } as const),
+  advice:
+    'It ran longer than activeDeadlineSeconds lets it: raise that, or find out what it waited for.',
+};
 
 /** The pod's own limits of disk: Kubernetes, pkg/kubelet/eviction/helpers.go. */
 const OWN_LIMIT =
@@ -91,6 +101,13 @@ export const neverStarted: Judge = ({ pod, container, podEvents, end, findings }
   const { why = [], ...judged } = ofHook(hook, findings);
   return { ...judged, action: 'fix_configuration', why: [said, ...why], against: [] };
 };
+
+/** Why a pod has not begun to run, in one word of the kubelet or the scheduler; undefined where it has. */
+export function heldBack({ phase, reason, containers }: ClusterPod): string | undefined {
+  const waiting = containers.find(one => one.state === 'waiting' && NEVER_STARTED.test(one.reason));
+  if (waiting) return waiting.reason;
+  return NEVER_STARTED.test(reason) || phase === 'Pending' ? reason || phase : undefined;
+}
 
 /**
  * Whose matter it is that NVIDIA's runtime could not serve a container. Of a CDI device that it does not find

@@ -6,7 +6,7 @@ import type {
   PodJob,
 } from '../../contract/cluster-view.ts';
 import type { Action, Blame, Confidence, Finding } from '../../contract/finding.ts';
-import type { JobLog, JobLogEntry } from '../../contract/job-log.ts';
+import type { JobLog, JobLogEntry, SaidXid } from '../../contract/job-log.ts';
 import type { Incident } from '../../xid/events.ts';
 import type { FailureAnswer } from './failure-answer.ts';
 
@@ -31,6 +31,19 @@ export interface FailureFacts {
   /** What the container's own log says. */
   readonly log?: JobLog | undefined;
   readonly job?: PodJob | undefined;
+  /** XIDs that logs of its node tell of. */
+  readonly saidFaults?: readonly SaidFault[];
+}
+
+/**
+ * An XID that a log tells of. Whoever runs a container wrote it: that a line stands there proves no fault of a
+ * machine. The kernel log of the node holds the same line, or was read and does not, or was not read so far back.
+ */
+export interface SaidFault {
+  readonly xid: SaidXid;
+  /** `container dcgm`, `pod npd-7 on its node`. */
+  readonly by: string;
+  readonly kernelLog: 'holds' | 'denies' | 'unread';
 }
 
 export interface FailureVerdict {

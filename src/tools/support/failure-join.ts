@@ -10,6 +10,7 @@ import type { ContainerRow, FailureAnswer } from './failure-answer.ts';
 import { firstEntry, hasPeerFailed, unknownWords } from './failure-log.ts';
 import { failureVerdict } from './failure-verdict.ts';
 import { devicesOf, rankWords } from './rank-places.ts';
+import { besideSaid, saidFaults, withoutDenied } from './said-xids.ts';
 
 const EVENTS_MAX = 12;
 const INCIDENTS_MAX = 10;
@@ -67,7 +68,9 @@ function explainedPod(
   const incidents = facts.incidents
     .filter(incident => isWithin(incident, from, to) && !(asksNone && incident.gpu !== null))
     .toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
-  const log = view.log && known(view.log);
+  const said = saidFaults(view, facts);
+  const written = view.log && known(view.log);
+  const log = written && withoutDenied(written, said);
   const ownGpusKnown = placed || whole || asksNone || areLogged(incidents, facts.pod);
   const verdict = failureVerdict({
     pod,
@@ -84,26 +87,21 @@ function explainedPod(
     logCovers: covers(facts, from),
     log,
     job: view.job && known(view.job),
+    saidFaults: said,
   });
   const events = view.podEvents;
   return {
     ...facts,
     ...verdict,
-    why: [...verdict.why, ...rankWords(log, pod, incidents)],
+    why: [...verdict.why, ...rankWords(log, pod, incidents), ...besideSaid(said).why],
     against: [
       ...verdict.against,
+      ...besideSaid(said).against,
       ...(asksNone && end ? [ASKS_NONE] : []),
       ...(log?.newestUnread ? [NEWEST_UNREAD] : []),
     ],
     summary: summaryOf(pod, verdict),
-    pod: {
-      ...facts.pod,
-      namespace: pod.namespace,
-      uid: pod.uid,
-      phase: pod.phase,
-      ...optional({ owner: pod.owner }),
-      ...(!placed && whole && { gpusFrom: 'whole_node' as const }),
-    },
+    pod: { ...podPart(facts, pod), ...(!placed && whole && { gpusFrom: 'whole_node' as const }) },
     containers: pod.containers.map(containerRow),
     ...optional({ from, to }),
     incidents: incidents.slice(0, INCIDENTS_MAX),
@@ -112,6 +110,11 @@ function explainedPod(
     unavailable: notRead({ events, log: view.log, job: view.job }),
   };
 }
+
+const podPart = (facts: FailureAnswer, { namespace, uid, phase, owner }: ClusterPod) => ({
+  ...facts.pod,
+  ...{ namespace, uid, phase, ...optional({ owner }) },
+});
 
 /** Where the kernel names a process of it on a GPU, an incident of that is its own. */
 const areLogged = (
@@ -165,7 +168,10 @@ function logPart({
   entries,
   wait,
   devices,
-  xids: _,
+  ofPods: _,
+  addresses: __,
+  ownRanks: ___,
+  xids: ____,
   ...read
 }: JobLog): NonNullable<FailureAnswer['log']> {
   const waited = wait && { ...wait, waiting: [...wait.waiting], behind: [...wait.behind] };

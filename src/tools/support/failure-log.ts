@@ -164,7 +164,11 @@ function firstElsewhere(
 ): { readonly peer: JobPeer; readonly cause: JobLogEntry } | undefined {
   const causes = peers.flatMap(peer => {
     const cause = peer.log.ok ? causeIn(peer.log.value) : undefined;
-    return cause ? [{ peer, cause }] : [];
+    if (!cause || !peer.log.ok || hasPeerFailed(peer)) return cause ? [{ peer, cause }] : [];
+    // What still runs, or has ended well, may have gone on after an error; of a GPU it tells as a monitor.
+    if (!isSure(cause) || peer.log.value.doneAfter) return [];
+    const struck = peers.find(other => hasPeerFailed(other) && other.node === peer.node);
+    return [{ peer: (cause.layer === 'hardware' && struck) || peer, cause }];
   });
   const first = firstOf(causes);
   if (!first) return undefined;

@@ -13,6 +13,7 @@ import { beside, incidentsBeside, lastResort, ownLog } from './failure-log.ts';
 import { byPriors } from './failure-priors.ts';
 import { fullSharedMemory } from './failure-shared-memory.ts';
 import { causeIn, isAmbiguous } from './first-cause.ts';
+import { bySaidXid } from './said-xids.ts';
 
 /** Whose fault it is that the pod failed: the first judge that has an opinion. Pure. */
 export function failureVerdict(facts: FailureFacts): FailureVerdict {
@@ -198,6 +199,7 @@ const JUDGES: readonly Judge[] = [
   neverStarted,
   outOfMemory,
   incidentAtEnd,
+  bySaidXid,
   ownLogFirst,
   anyIncident,
   ownLog,

@@ -24,6 +24,26 @@ export const isSure = ({ id, layer }: Pick<JobLogEntry, 'id' | 'layer'>): boolea
   !AMBIGUOUS.test(id) && !BY_FORM.test(id) && !UNSURE.includes(layer);
 
 /**
+ * What tells that another process, node or pod has gone, though its text can begin a failure too: Ray that lost a
+ * node, TensorFlow's and gRPC's status of a peer, daemons of MPI without each other, what is only passed on or waited for.
+ */
+export const isHollow = ({ id, text }: Pick<JobLogEntry, 'id' | 'text'>): boolean =>
+  id === 'node-lost' || (HOLLOW_IDS.test(id) && HOLLOW.test(text));
+const HOLLOW_IDS = /^(?:exception|first-error|preempted|scheduler|library-status|dataloader)$/;
+const HOLLOW = new RegExp(
+  [
+    /\b(?:due to|because of) node failure\b|\blost due to\b|\bnode has died\b/,
+    /\b(?:Unavailable|Aborted|Cancelled|DeadlineExceeded)Error\b|\b(?:UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED): /,
+    /\b(?:PMIX|PRTE|ORTE|OPAL) ERROR\b|\bRayTaskError\b|\bplacement group\b|\bavailable node types can fulfill\b/,
+    /\b(?:received )?signal 15\b|\bSIGTERM\b|\bexit(?:ed with)? (?:code|status) \d|\bbroken pipe\b/,
+    /TimeoutError\b|\btimed out waiting for\b|\bjob '?[\w-]{1,80}'? failed\b/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
+
+/**
  * Where it began, of what several pods tell: the earliest; but one that is sure before one that is not and came
  * only just before it, for clocks of nodes differ and what dies may tell of it before what killed it does.
  */

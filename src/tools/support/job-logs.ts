@@ -41,6 +41,7 @@ export function logsFor(
     return {
       ...{ pod: peer.name, node: peer.node, reason, log },
       ...optional({ exitCode, finishedAt, beside }),
+      ...(peer.node === pod.node && { isHere: true as const }),
     };
   });
   return {

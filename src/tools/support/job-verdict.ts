@@ -1,39 +1,38 @@
 import type { ClusterPod } from '../../contract/cluster-view.ts';
-import type { JobLogEntry } from '../../contract/job-log.ts';
 import { JOB_CLOCKS_MS_MAX, JOB_DOUBT_MS_MAX } from '../../contract/limits.ts';
 import { optional } from '../../contract/optional.ts';
-import { shell } from '../../contract/printed-command.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
 import { numberOf } from '../../findings/support/incident-evidence.ts';
 import type { FailureAnswer } from './failure-answer.ts';
 import { killedForMemory, takenByCluster } from './failure-by-cluster.ts';
-import { OF_THE_MACHINE, signalOf } from './failure-facts.ts';
+import { OF_THE_MACHINE } from './failure-facts.ts';
 import { firstEntry, ofItsLog, unknownWords, wordOf, wordsOf } from './failure-log.ts';
 import { bySharedMemory, SHARED_MEMORY_FINDING } from './failure-shared-memory.ts';
 import { judgedIncident } from './failure-verdict.ts';
-import { causeIn, firstOf, isAmbiguous, isSure, timeOf } from './first-cause.ts';
+import { causeIn, isAmbiguous, isHollow, isSure, timeOf } from './first-cause.ts';
 import type { JobAnswer } from './job-answer.ts';
+import { beginningOf, isOverWhileRunning } from './job-beginning.ts';
 import { jobNotes } from './job-notes.ts';
 import { byPlatform } from './job-platform.ts';
-import { type JobRoot, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
+import { toldByOthers } from './job-pointers.ts';
+import { type JobRoot, NO_NODE, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
+import { bySaidXids } from './job-said-xid.ts';
 import {
   containersOf,
   countsOf,
   failedPods,
   focusOf,
-  hasFailed,
   type JobNode,
   type JobRow,
   nodeRow,
   paceOver,
-  runsWhole,
   sharedMemoryOf,
   stateOf,
   withRequests,
 } from './job-state.ts';
+import { type Beginning, type LoggedCause, loggedCauses } from './logged-causes.ts';
 import { awaitedRanks } from './rank-places.ts';
 import { byDeadline, byNodes } from './running-job.ts';
-import { plural } from './wording.ts';
 
 /** Which pod of a node is to be explained: where it began by the logs, else the first that ended. */
 export function podToExplain(job: TargetJob, node: string): ClusterPod | undefined {
@@ -53,11 +52,15 @@ export function judgeJob(job: TargetJob, asked: readonly JobNode[]): JobAnswer {
     byMachine(job, nodes) ??
     (failed.length > 0
       ? byPods(job, nodes, rows)
-      : byNodes(job, { nodes, rows, pace, containers }));
+      : byRunning(job, { nodes, rows, pace, containers }));
   const { pod: _, why, ...said } = root;
   return {
     ...{ job: job.name, namespace: job.namespace, summary: summaryOf(job, root) },
-    ...{ state: stateOf(job), ...said, why: [...why, ...awaitedRanks(job)] },
+    ...{
+      state: stateOf(job),
+      ...said,
+      why: [...why, ...toldByOthers(job, root.pod), ...awaitedRanks(job)],
+    },
     ...optional({ hits: hitsOf(root, nodes) }),
     saw: failed
       .filter(({ pod }) => pod.name !== root.pod)
@@ -99,7 +102,8 @@ function byMachine(job: TargetJob, nodes: readonly JobNode[]): JobRoot | undefin
       return failure &&
         !failure.began &&
         OF_THE_MACHINE.includes(failure.fault) &&
-        failure.confidence !== 'low'
+        failure.confidence !== 'low' &&
+        !isByHollow(job, failure)
         ? [{ of, node, failure, atMs: timeOf(judgedIncident(failure)?.firstTime ?? failure.to) }]
         : [];
     })
@@ -123,6 +127,13 @@ function byMachine(job: TargetJob, nodes: readonly JobNode[]): JobRoot | undefin
         : []),
     ],
   };
+}
+
+/** Ray’s word of a node that it lost is none of this node. */
+function isByHollow(job: TargetJob, { pod, why }: FailureAnswer): boolean {
+  const log = job.pods.find(each => each.pod.name === pod.pod)?.log;
+  const cause = log?.ok ? causeIn(log.value) : undefined;
+  return cause !== undefined && isHollow(cause) && why[0]?.includes(cause.title) === true;
 }
 
 function ofFailure(of: JobNode, failure: FailureAnswer): JobRoot {
@@ -152,12 +163,36 @@ function ofFailure(of: JobNode, failure: FailureAnswer): JobRoot {
   };
 }
 
+/** What a node says of this pod begins with another one's cause, and the job began here. */
+const isElsewhere = ({ began: other }: FailureAnswer, began: Beginning | undefined): boolean =>
+  began?.cause !== undefined && other !== undefined && other.pod !== began.pod.name;
+
+/** A beginning that other pods tell of. */
+function ofBeginning({ pod, root }: Beginning, now: readonly string[]): JobRoot | undefined {
+  if (!root) return undefined;
+  const { what, at, ...said } = root;
+  const first = { node: pod.node || NO_NODE, pod: pod.name, ...optional({ time: at }), what };
+  return { ...said, against: [...said.against, ...now], pod: pod.name, first };
+}
+
 /** No machine is at fault: where it began by the logs, else the first pod that ended. */
 function byPods(job: TargetJob, nodes: readonly JobNode[], rows: readonly JobRow[]): JobRoot {
   const root = ofFirstPod(job, nodes, rows);
   const over = root.fault === 'unknown' ? byDeadline(job) : undefined;
   return over ? { ...root, ...over, why: [...over.why, ...root.why] } : root;
 }
+
+/** What its nodes show now; where that is nothing, what its logs and the cluster tell of pods that run on. */
+function byRunning(job: TargetJob, read: Parameters<typeof byNodes>[1]): JobRoot {
+  const root = byNodes(job, read);
+  if (root.fault !== 'unknown' || root.first || !isOverWhileRunning(job)) return root;
+  return byPods(job, read.nodes, read.rows);
+}
+
+/** What a monitor's line tells of an XID comes before it, unless it is sure. */
+const isSurelyElsewhere = (began: Beginning | undefined): boolean =>
+  began !== undefined &&
+  (began.root ? began.root.confidence !== 'low' : !began.cause || isSure(began.cause));
 
 function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly JobRow[]): JobRoot {
   const began = beginningOf(job);
@@ -167,17 +202,19 @@ function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly Jo
   const now = rows
     .filter(({ verdict, findings }) => verdict === 'critical' && findings.length > 0)
     .map(({ node, findings }) => `node ${node} as it is now: ${findings[0]}`);
-  const waited = stillRuns(job);
-  if (waited) return { ...waited, against: now };
+  const said = isSurelyElsewhere(began) ? undefined : bySaidXids(job, nodes);
+  if (said) return { ...said, against: [...said.against, ...now] };
+  const byOthers = began?.root && ofBeginning(began, now);
+  if (byOthers) return byOthers;
   const full = pod && bySharedMemoryOf(job, nodes, pod);
   if (full && !told?.failure?.findings.some(({ id }) => id === SHARED_MEMORY_FINDING)) {
     return { ...full, against: [...full.against, ...now] };
   }
-  if (told?.failure) {
+  if (told?.failure && !isElsewhere(told.failure, began)) {
     const root = ofFailure(told, told.failure);
     return { ...root, against: [...root.against, ...now] };
   }
-  const first = pod && { node: pod.node || 'no node', pod: pod.name };
+  const first = pod && { node: pod.node || NO_NODE, pod: pod.name };
   if (!began?.cause || !first) {
     const end = failedPods(job).find(each => each.pod === pod)?.end;
     const taken = pod && (takenByCluster(pod) ?? killedForMemory(end));
@@ -205,99 +242,6 @@ function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly Jo
 }
 
 const KILLED_FIRST = 'it was killed from outside (SIGKILL) before any other pod failed';
-
-interface LoggedCause {
-  readonly pod: ClusterPod;
-  readonly cause: JobLogEntry;
-}
-
-/** What the pods' own logs call a cause. */
-const loggedCauses = (job: TargetJob): readonly LoggedCause[] =>
-  failedPods(job).flatMap(({ pod, log }) => {
-    const cause = log?.ok ? causeIn(log.value) : undefined;
-    return cause ? [{ pod, cause }] : [];
-  });
-
-/** The pod where it began, by the logs and by who was ended from outside before; undefined where none tells. */
-function beginningOf(
-  job: TargetJob,
-): { readonly pod: ClusterPod; readonly cause?: JobLogEntry } | undefined {
-  const causes = loggedCauses(job);
-  const logged = firstOf(causes);
-  const own = logged && (saidBy(logged, causes) ?? logged);
-  return killedBefore(job, own) ?? own ?? fabricWord(job);
-}
-
-/** Of a pod without a GPU that only prints what the others write, the pod whose words they are. */
-function saidBy(first: LoggedCause, causes: readonly LoggedCause[]): LoggedCause | undefined {
-  if (hasGpus(first.pod)) return undefined;
-  const { text, at } = first.cause;
-  return causes.find(
-    ({ pod, cause }) =>
-      hasGpus(pod) &&
-      Math.abs(timeOf(cause.at) - timeOf(at)) <= JOB_DOUBT_MS_MAX &&
-      (text.includes(cause.text) || cause.text.includes(text)),
-  );
-}
-
-const hasGpus = ({ gpus, claims }: ClusterPod): boolean =>
-  claims.length > 0 || Object.values(gpus).some(count => count > 0);
-
-/**
- * The first pod that was ended from outside, where that was before what any log tells: killed for memory, or by the cluster, also just behind an error that may be a sign of it.
- */
-function killedBefore(job: TargetJob, logged: LoggedCause | undefined) {
-  const failed = failedPods(job);
-  const isDoubted = logged === undefined || !isSure(logged.cause);
-  const found = failed.find(({ pod, end }) => {
-    const endMs = timeOf(end.finishedAt);
-    const others = failed.filter(other => other.pod !== pod);
-    const othersMs = Math.min(
-      timeOf(logged?.cause.at),
-      ...others.map(other => timeOf(other.end.finishedAt)),
-    );
-    if (others.length === 0) return false;
-    if (takenByCluster(pod) ?? killedForMemory(end)) {
-      return endMs <= othersMs + (isDoubted ? JOB_DOUBT_MS_MAX : -JOB_CLOCKS_MS_MAX);
-    }
-    // A kubelet tells it to the second.
-    return signalOf(end) === SIGKILL && endMs + 1_000 < othersMs - JOB_CLOCKS_MS_MAX;
-  });
-  return found && { pod: found.pod };
-}
-
-const SIGKILL = 9;
-
-/** Where no log has a cause: the earliest word of the network for want of another; a peer that died tells no such. */
-function fabricWord(job: TargetJob): LoggedCause | undefined {
-  const words = failedPods(job).flatMap(({ pod, log }) => {
-    const cause = log?.ok
-      ? log.value.entries.find(
-          ({ role, layer, lastResort }) => role === 'cause' && lastResort && layer === 'fabric',
-        )
-      : undefined;
-    return cause ? [{ pod, cause }] : [];
-  });
-  return firstOf(words);
-}
-
-/** One pod alone still runs, and all others ended because somebody did not come: it is the one to look at. */
-function stillRuns(job: TargetJob): JobRoot | undefined {
-  const failed = failedPods(job);
-  const one = job.pods.find(({ pod }) => runsWhole(pod) && !hasFailed(pod));
-  const haveWaited = failed.every(
-    ({ log }) => log?.ok && !causeIn(log.value) && firstEntry(log.value)?.role === 'consequence',
-  );
-  if (!one || !haveWaited || failed.length + 1 < job.pods.length) return undefined;
-  const { name, node, namespace } = one.pod;
-  const what = `pod ${name} still runs, and ${plural(failed.length, 'pod')} ended waiting for another`;
-  return {
-    ...NOTHING_FOUND,
-    advice: shell`See what it does before it is deleted: kubectl logs ${name} -n ${namespace} --tail=20; py-spy dump in it shows where it stands.`,
-    ...{ why: [what], against: [], pod: name },
-    first: { node, pod: name, what },
-  };
-}
 
 /** A full /dev/shm that explains how this pod ended: explain_failure sees only containers on GPUs. */
 function bySharedMemoryOf(

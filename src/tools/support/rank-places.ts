@@ -15,7 +15,7 @@ export const devicesOf = (
  * A container's host name is its pod's, cut to 63 characters; a Job with indexes leaves the random end out
  * of it (kubernetes.io, Jobs, completionMode); with hostNetwork it is the node's. NCCL cuts at the dot.
  */
-function isHostOf(host: string, { name, node }: Pick<ClusterPod, 'name' | 'node'>): boolean {
+export function isHostOf(host: string, { name, node }: Pick<ClusterPod, 'name' | 'node'>): boolean {
   const beforeDot = (text: string) => text.split('.')[0] ?? '';
   return (
     host === beforeDot(name).slice(0, 63) ||

@@ -1,12 +1,13 @@
 import { type Finding, gpusOf, SEVERITIES } from '../../contract/finding.ts';
 import { optional } from '../../contract/optional.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
-import { exitMeaning, takenByCluster } from './failure-by-cluster.ts';
+import { exitMeaning, OVER_DEADLINE, takenByCluster } from './failure-by-cluster.ts';
 import { timeOf } from './first-cause.ts';
 import type { JobAnswer } from './job-answer.ts';
 import { endsWords } from './job-notes.ts';
 import { PLATFORM_FINDING } from './job-platform.ts';
 import { type JobRoot, NO_NODE, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
+import { bySaidXids } from './job-said-xid.ts';
 import { type containersOf, focusOf, type JobNode, type JobRow } from './job-state.ts';
 import type { JobPace } from './stragglers.ts';
 import { plural } from './wording.ts';
@@ -45,7 +46,7 @@ export function byNodes(job: TargetJob, { nodes, rows, pace, containers }: Nodes
   }
   const ended = isCritical ? undefined : ofGonePods(job);
   if (ended && (ended.fault !== 'unknown' || !worst)) return ended;
-  if (!worst) return withoutFault(job, { nodes, rows, pace });
+  if (!worst) return bySaidXids(job, nodes) ?? withoutFault(job, { nodes, rows, pace });
   const { node, finding } = worst;
   const { blame, confidence, action, advice, title, counterEvidence, evidence } = finding;
   const gpu = gpusOf(finding)[0];
@@ -124,12 +125,7 @@ export function byDeadline(job: TargetJob): JobRoot | undefined {
     ({ reason, message }) => reason === 'DeadlineExceeded' || DEADLINE.test(message),
   );
   if (!isOver) return undefined;
-  return {
-    ...({ fault: 'configuration', confidence: 'medium', action: 'fix_configuration' } as const),
-    advice:
-      'It ran longer than activeDeadlineSeconds lets it: raise that, or find out what it waited for.',
-    ...ofEnds(job),
-  };
+  return { ...OVER_DEADLINE, confidence: 'medium', ...ofEnds(job) };
 }
 
 /** How Kubeflow's training operator says it: pkg/controller.v1/common/job.go. */

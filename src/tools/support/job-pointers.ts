@@ -1,0 +1,161 @@
+import type { ClusterPod } from '../../contract/cluster-view.ts';
+import type { PodWord } from '../../contract/job-log.ts';
+import {
+  JOB_CLOCKS_MS_MAX,
+  JOB_DOUBT_MS_MAX,
+  PLATFORM_ENDS_MS_MAX,
+} from '../../contract/limits.ts';
+import type { TargetJob } from '../../contract/target-job.ts';
+import { takenByCluster } from './failure-by-cluster.ts';
+import { signalOf } from './failure-facts.ts';
+import { timeOf } from './first-cause.ts';
+import { failedPods } from './job-state.ts';
+import { type Pointer, quoted, toldOf } from './job-told.ts';
+import { type Beginning, type LoggedCause, logsOf } from './logged-causes.ts';
+import { type Places, placesOf } from './pod-places.ts';
+
+/** Where no log tells a cause that is sure: the pod to which the words of all together point. */
+
+export function byPointer(
+  job: TargetJob,
+  places: Places,
+  own: LoggedCause | undefined,
+): Beginning | undefined {
+  const all = pointersOf(job, places);
+  const first = own ? firstBefore(all, own) : all[0];
+  return first && toldOf(job, first);
+}
+
+/** Of another pod, so much earlier that no clock explains it; of its own, why it had no name. */
+const firstBefore = (all: readonly Pointer[], { pod, cause }: LoggedCause) =>
+  cause.id === 'name-resolution'
+    ? all.find(one => one.pod === pod && one.word.kind === 'unreached')
+    : all.find(one => timeOf(one.word.at) < timeOf(cause.at) - JOB_DOUBT_MS_MAX && one.pod !== pod);
+
+/** What other pods say of one that tells nothing itself: the first word of a launcher, a scheduler or Ray. */
+export function toldByOthers(job: TargetJob, name: string | undefined): string[] {
+  const own = logsOf(job).find(({ pod }) => pod.name === name);
+  if (name === undefined || (own && own.log.entries.length > 0)) return [];
+  const places = placesOf(job);
+  const words = logsOf(job).flatMap(({ pod: by, log }) =>
+    (log.ofPods ?? []).flatMap(word =>
+      OF_ANOTHER.includes(word.kind) &&
+      by.name !== name &&
+      podsIn(word, places, by).some(pod => pod.name === name)
+        ? [{ by, pod: by, word }]
+        : [],
+    ),
+  );
+  return inTime(words)
+    .slice(0, 1)
+    .map(({ by, word }) => `pod ${by.name} says of it: ${quoted(word)}`);
+}
+const OF_ANOTHER: readonly PodWord['kind'][] = ['ended', 'lost', 'awaited'];
+
+/** What loses its link tells of itself, whatever the clocks say; else the earliest. */
+function pointersOf(job: TargetJob, places: Places): readonly Pointer[] {
+  const words = logsOf(job).flatMap(({ pod, log }) =>
+    (log.ofPods ?? []).map(word => ({ pod, by: pod, word })),
+  );
+  const links = words.filter(({ word }) => word.kind === 'link');
+  const named = words
+    .filter(({ word: { kind } }) => kind === 'ended' || kind === 'lost')
+    .flatMap(({ by, word }) => {
+      const pod = podsIn(word, places, by)[0];
+      return pod && pod !== by ? [{ pod, by, word }] : [];
+    });
+  // What has ended well by its own word was gone before others missed it.
+  const gone = words.filter(({ pod, word }) => word.kind === 'left' && pod.phase === 'Succeeded');
+  const rest = [
+    ...gone,
+    ...takenAway(job, words),
+    ...unreached(job, words, places),
+    ...crashedFirst(inTime(named)),
+  ];
+  return [...inTime(links), ...inTime(rest)];
+}
+
+/** Whom an autoscaler took: the first of that group that was told to stop after it. */
+const takenAway = (job: TargetJob, words: readonly Pointer[]): readonly Pointer[] =>
+  words.flatMap(({ by, word }) => {
+    if (word.kind !== 'taken') return [];
+    const atMs = timeOf(word.at) - JOB_CLOCKS_MS_MAX;
+    const taken = failedPods(job).find(
+      ({ pod, end }) =>
+        word.names.some(name => pod.name.includes(`-${name}-`)) &&
+        STOPPED.includes(signalOf(end) ?? 0) &&
+        timeOf(end.finishedAt) >= atMs &&
+        timeOf(end.finishedAt) <= atMs + PLATFORM_ENDS_MS_MAX,
+    );
+    return taken ? [{ pod: taken.pod, by, word }] : [];
+  });
+const STOPPED: readonly number[] = [9, 15];
+
+export const inTime = (pointers: readonly Pointer[]): readonly Pointer[] =>
+  pointers.toSorted((a, b) => timeOf(a.word.at) - timeOf(b.word.at));
+
+export const isAlike = (job: TargetJob, places: Places, pod: ClusterPod): boolean =>
+  failedPods(job).some(each => each.pod !== pod && places.peersOf(pod).includes(each.pod));
+
+export const podsIn = (
+  { names, ranks }: PodWord,
+  places: Places,
+  by?: ClusterPod,
+): readonly ClusterPod[] => [
+  ...new Set([
+    ...names.flatMap(name => places.ofName(name, by) ?? []),
+    ...ranks.flatMap(rank => places.ofRank(rank) ?? []),
+  ]),
+];
+
+/** Whom a launcher ends at once with the one that crashed is told beside it. */
+function crashedFirst(named: readonly Pointer[]): readonly Pointer[] {
+  const [first] = named;
+  if (!first || !IS_ENDED.test(first.word.how ?? '')) return named;
+  const untilMs = timeOf(first.word.at) + JOB_DOUBT_MS_MAX;
+  const crashed = named.find(
+    ({ word }) => CRASHED.test(word.how ?? '') && timeOf(word.at) <= untilMs,
+  );
+  return crashed ? [crashed, ...named.filter(one => one !== crashed)] : named;
+}
+const IS_ENDED = /\b(?:killed|terminated)\b|\bsignal:? (?:9|15)\b|= -(?:9|15)\b/i;
+const CRASHED =
+  /\bsegmentation\b|\babort|\bbus error\b|\bfloating\b|\billegal\b|\bout of memory\b|\bsignal:? (?:4|6|7|8|11)\b|= -(?:4|6|7|8|11)\b/i;
+
+/**
+ * Few that could not reach one which others reached: not those whose peer had ended before, and not all of them, who
+ * tell of the one that they sought.
+ */
+function unreached(job: TargetJob, words: readonly Pointer[], places: Places): readonly Pointer[] {
+  const failed = failedPods(job);
+  const logs = logsOf(job);
+  const found = words.filter(({ pod, word }) => {
+    if (word.kind !== 'unreached') return false;
+    const sought = soughtBy(word, places).filter(one => one !== pod);
+    const atMs = timeOf(word.at) - JOB_CLOCKS_MS_MAX;
+    const peers = new Set([...sought, ...places.peersOf(pod)]);
+    return (
+      !sought.some(one => takenByCluster(one)) &&
+      !job.pods.some(
+        each =>
+          each.pod !== pod &&
+          peers.has(each.pod) &&
+          timeOf(each.pod.containers[0]?.ended?.finishedAt) < atMs,
+      ) &&
+      !failed.some(each => sought.includes(each.pod) && timeOf(each.end.finishedAt) < atMs)
+    );
+  });
+  const pods = new Set(found.map(({ pod }) => pod));
+  const sought = new Set(
+    found.flatMap(({ pod, word }) => soughtBy(word, places).filter(one => one !== pod)),
+  );
+  const others = logs.filter(({ pod }) => !sought.has(pod)).length;
+  return pods.size > 1 && pods.size * 2 > others ? [] : found;
+}
+
+/** Whom it names, by any word that is the name of a pod. */
+const soughtBy = ({ text }: PodWord, places: Places): readonly ClusterPod[] =>
+  (text.match(/[a-z0-9][\w.-]{3,252}/gi) ?? [])
+    .slice(0, NAMES_MAX)
+    .flatMap(name => places.ofName(name) ?? []);
+const NAMES_MAX = 40;
