@@ -30,7 +30,7 @@ import { withoutGot } from './recovered.ts';
 import { reportOf } from './reports.ts';
 import { saidXidsOf } from './said-xids.ts';
 import { withoutSecrets } from './secrets.ts';
-import { Tracebacks } from './tracebacks.ts';
+import { frameBelow, Tracebacks } from './tracebacks.ts';
 
 const ENTRIES_MAX = 12;
 const RANKS_MAX = 64;
@@ -300,6 +300,16 @@ const mayPass = ({ id, role, layer }: Meaning, next: readonly Line[]): boolean =
   !OF_SIGNALS.test(id) &&
   !next.some(({ level, text }) => level === 'error' && meaningOf(text)?.id === id);
 
+const CRASHES = /^(?:crash|bus-error)$/;
+/** Below the first of them that has a stack. */
+function frameOf(group: readonly Occurrence[], lines: readonly Line[]): string | undefined {
+  for (const { line } of group.slice(0, RANKS_MAX)) {
+    const frame = frameBelow(lines, line - 1);
+    if (frame !== undefined) return plainText(withoutSecrets(frame), TEXT_CHARACTERS_MAX);
+  }
+  return undefined;
+}
+
 /** Equal ones as one entry, at the place of the first. */
 function merged(occurrences: readonly Occurrence[], lines: readonly Line[]): JobLogEntry[] {
   const groups = Map.groupBy(
@@ -324,6 +334,7 @@ function merged(occurrences: readonly Occurrence[], lines: readonly Line[]): Job
         ...ranks.filter(rank => rank !== first.rank),
       ].slice(0, RANKS_MAX),
       ...optional({ gpu: first.gpu, of: line && (line.of ?? whoseWords(line)) }),
+      ...optional({ frame: CRASHES.test(id) ? frameOf(group, lines) : undefined }),
       text: first.summed
         ? withoutSecrets(first.text)
         : quoteOf(lines[first.line - 1]?.text ?? '', first.meaning),
