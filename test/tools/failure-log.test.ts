@@ -107,7 +107,10 @@ describe('explain_failure with the log of the job', () => {
     expect(answer.why[0]).toBe(
       'the first error of its log: Program crashed ("Segmentation fault (core dumped)", in its stack ncclGroupEnd in libnccl.so.2)',
     );
-    expect(answer.text).toContain('dumped)", in its stack ncclGroupEnd in libnccl.so.2');
+    expect(answer.log?.entries).toMatchObject([{ frame: 'ncclGroupEnd in libnccl.so.2' }]);
+    expect(answer.text).toContain(
+      'cause: Program crashed: "Segmentation fault (core dumped)", in its stack nccl',
+    );
   });
 
   test.each([
