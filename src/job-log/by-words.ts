@@ -54,7 +54,7 @@ const kindOf = (text: string, exception = ''): Kind | undefined => {
 
 /** Words of a program that was given what it does not take. */
 const GIVEN =
-  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust\b|\bneeds? at least \d|\b(?:have|has|needs?) to (?!be installed)|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\bparse\b|\bsyntax\b|\btoo (?:long|many|few|large|small|short)\b|\bcorrupt|\bnot positive\b|\bsingular\b|\bdiverge|\bconverge/i;
+  /\b(?:unknown|invalid|unsupported|unrecogni[sz]ed|illegal|bad|unexpected|incorrect|wrong|missing|duplicate|undefined)\b|\bmust\b|\bneeds? at least \d|\b(?:have|has|needs?) to (?!be installed)|\bexpect(?:ed|s|ing)\b|\bnot (?:valid|supported|divisible|implemented|defined|allowed|equal|recogni[sz]ed)\b|\bmismatch\b|\bout of (?:range|bounds)\b|\bassert|\bcheck failed\b|\boverflow\b|\b(?:parse|understand|interpret)\b|\bsyntax\b|\btoo (?:long|many|few|large|small|short)\b|\bcorrupt|\bnot positive\b|\bsingular\b|\bdiverge|\bconverge/i;
 
 /** LAMMPS, and who else writes where in its own source it gave up: `ERROR: Lost atoms (src/thermo.cpp:427)`. */
 const AT_SOURCE =

@@ -136,6 +136,8 @@ const STARTS_REASON = /\bnvidia-container-cli: \w/;
 const onlyStarts = ({ meaning, text }: Occurrence): boolean =>
   STARTS.test(meaning.id) && !STARTS_REASON.test(text);
 export const REASON_WITHIN_LINES = 10;
+/** Who starts a container prints the log of the tool that could not. */
+const LOG_LINES = 40;
 /** It says which and not why. */
 const STARTS_BARE =
   /\b(?:couldn't|could not|failed to) (?:start|create|import|launch|run) (?:the )?(?:docker |oci )?(?:container|image)(?: filesystem)?(?: for image)?(?:: \S{1,200})?\W*$|\bcontainer start failed with error code: \d{1,3}\W*$|\b(?:ImagePullBackOff|ErrImagePull|CrashLoopBackOff|(?:Create|Run)Container\w{0,12}Error)\b(?:\W{1,16}\d\S*){0,3}\W*$/i;
@@ -169,12 +171,13 @@ export function inOrder(occurrences: readonly Occurrence[]): readonly Occurrence
     if (WITHOUT_GPU.test(one.text) && later.some(other => saysMore(other, one))) {
       return withRole(one, 'report');
     }
+    const within = onlyStarts(one) ? LOG_LINES : REASON_WITHIN_LINES;
     const hasReason = later
       .slice(0, REASON_WITHIN_LINES)
       .some(
         ({ meaning, ordinary, text }) =>
           (meaning.role === 'cause' || meaning.id === 'peer-closed') &&
-          ordinary - one.ordinary <= REASON_WITHIN_LINES &&
+          ordinary - one.ordinary <= within &&
           !(STARTS.test(meaning.id) && !STARTS_REASON.test(text)) &&
           !PASSES_ON.test(text),
       );

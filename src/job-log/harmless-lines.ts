@@ -13,6 +13,8 @@ const HARMLESS = new RegExp(
     /pip's dependency resolver/,
     // A row of MPICH's error stack that says nothing, who only says that it ends, and a plugin that Slurm does without.
     /^\s{0,4}(?:\d{1,6}: )?\w{3,60}\(\d{1,6}\)\.{2,60}:\s*$|^\s{0,4}exiting with an error\W*$|\bspank: \S{1,60}: Plugin file not found\b/,
+    // The rule of PETSc's errors.
+    /\bPETSC ERROR: (?:-{4,200}|\W{0,4}$)/,
     // A bar of tqdm, whatever level its stream is logged with.
     /\d{1,3}%\|[^|]{0,80}\| {0,4}[\d.]{1,12}[kMG]?\/[\d.]{1,12}[kMG]? \[[^\]]{0,200}\]?\s*$/,
     // Slurm as it ends a step, and the head of torchrun's report.
@@ -134,10 +136,10 @@ const GIVEN_BACK =
 
 /**
  * busybox asks for the name of its own server first; slurmstepd has lost a task that has ended; MVAPICH says what
- * errno was, whatever failed (`: No such file or directory (2)`).
+ * errno was, whatever failed (`: No such file or directory (2)`); a container has no tools of a desktop.
  */
 const OF_TOOL_ITSELF =
-  /\bcan't resolve '\(null\)'|\bwrite to unblock task \d|^\s{0,8}: [A-Z][\w ]{3,60} \(\d{1,3}\)\s*$/;
+  /\b(?:xdg-[\w-]{1,20}|zenity|pactl|dbus-launch): (?:command )?not found\b|\bcan't resolve '\(null\)'|\bwrite to unblock task \d|^\s{0,8}: [A-Z][\w ]{3,60} \(\d{1,3}\)\s*$/;
 
 /** A limit that is only told, or of what may come of it; who ran into it has failed at something. */
 const LIMIT_TOLD =

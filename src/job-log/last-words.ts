@@ -2,7 +2,7 @@ import { plainText } from '../contract/untrusted.ts';
 import { firstErrorMeaning, ONLY_COUNTED } from './by-words.ts';
 import { differsAt } from './collective-wait.ts';
 import { type Occurrence, withRole } from './ending.ts';
-import { givesUp, onlyEnds, quits, takenBack, voiceOf } from './failure-forms.ts';
+import { FAILED_FORM, givesUp, onlyEnds, quits, takenBack, voiceOf } from './failure-forms.ts';
 import {
   isHarmless,
   isTriedAgain,
@@ -55,8 +55,25 @@ export function lastWords(lines: readonly Line[], places: readonly Place[]): rea
   const begin = said[0]?.line ?? Number.POSITIVE_INFINITY;
   const before = heard.filter(({ line }) => line < begin);
   if (said.length > 0) return before.length > 0 ? before : said;
-  return heard.length > 0 ? heard : stillTried(lines, places);
+  if (heard.length > 0) return heard;
+  const tried = stillTried(lines, places);
+  return tried.length > 0 ? tried : stillNoted(lines, places);
 }
+
+/** What it only notes, again and again as its log ends, of a peer that it does not reach. */
+const NOTES_MIN = 5;
+const shapeOf = (text: string): string => text.replaceAll(/0x[0-9a-f]{1,16}|\d{1,20}/gi, '#');
+function stillNoted(lines: readonly Line[], places: readonly Place[]): readonly Occurrence[] {
+  const last = lines[(places.at(-1)?.line ?? 0) - 1];
+  if (last?.level !== 'quiet' || !FAILS_AGAIN.test(last.text)) return [];
+  const shape = shapeOf(last.text);
+  const same = places.filter(({ line }) => shapeOf(lines[line - 1]?.text ?? '') === shape);
+  const [first] = same;
+  if (!first || same.length < NOTES_MIN) return [];
+  const failed = failureOf(last.text, first);
+  return failed.meaning.layer === 'fabric' ? [failed] : [];
+}
+const FAILS_AGAIN = /\berror\b|\bfail\w*|\bunreachable\b|\brefused\b/i;
 
 /** What is nobody's by its words, a program may say of its work. */
 const tellsWhose = ({ meaning: { layer, action } }: Occurrence): boolean =>
@@ -132,6 +149,39 @@ export function withWarning(
     return /^(?:configuration|host|fabric)$/.test(said.meaning.layer) ? said : [];
   });
   return [...above.slice(-1), ...failures];
+}
+
+/** It says that the reason stands above it. */
+const ABOVE =
+  /\b(?:see|errors?|messages?|output|details?) (?:\w+ ){0,2}above\b|\babove for (?:more )?details\b/i;
+const ABOVE_LINES = 6;
+const TELLS =
+  /\b(?:too (?:many|few|large|small|fast|long|deep)|fail\w*|errors?|ill-|invalid|illegal|cannot|can't|could not|unable|exceed\w*|unexpected|unknown|missing|unstable|not \w+|no \w+)\b/i;
+const SPEAKER = /^\W{0,3}[A-Za-z][\w.-]{1,30}:/;
+
+/** Where no line is an error by its form but one that points above it: the first that its speaker, or whoever stands there, says. */
+export function withAbove(
+  lines: readonly Line[],
+  failures: readonly Occurrence[],
+): readonly Occurrence[] {
+  const index = lines.findIndex(
+    ({ text }) => text.includes('above') && ABOVE.test(text) && FAILED_FORM.test(text),
+  );
+  if (index < 0 || failures.some(({ line }) => line <= index)) return failures;
+  let begin = index - 1;
+  const speaker = SPEAKER.exec(lines[begin]?.text ?? '')?.[0];
+  while (
+    speaker !== undefined &&
+    begin > Math.max(0, index - ABOVE_LINES) &&
+    lines[begin - 1]?.text.startsWith(speaker)
+  ) {
+    begin -= 1;
+  }
+  const said = lines[begin];
+  if (!said || !TELLS.test(said.text) || isHarmless(said.text)) return failures;
+  const { at, stream, rank, gpu } = said;
+  const place = { at, stream, rank, gpu, line: begin + 1, ordinary: begin };
+  return [failureOf(said.text, place), ...failures];
 }
 
 /** What a process only warns of, and has no more of as it ends. */

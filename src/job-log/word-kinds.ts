@@ -90,7 +90,7 @@ export const KINDS: readonly Kind[] = [
     NETWORK_ADVICE,
     // The operating system's and gRPC's own words; else a verb of networks needs an address or a service beside it.
     /\bconnect(?:ion|\(\))? (?:was |is )?(?:refused|reset by peer|timed[ -]?out|aborted|closed by)\b/,
-    /\b(?:network|host) (?:is )?unreachable\b|\bno route to host\b/,
+    /\b(?:network|host|destination) (?:is )?unreachable\b|\bno route to host\b/,
     /\bstatuscode\.(?:unavailable|deadline_exceeded)\b|(?:^|[:(=["'] ?)unavailable: /,
     /\bconnection error\b/,
     /\blost connection to (?:the )?(?:\w+ )?(?:server|host|node|peer|master|broker|database|head|\S+:\d)/,
@@ -121,7 +121,7 @@ export const KINDS: readonly Kind[] = [
     /\b(?:detected|available|this) hardware\b|\b(?:driver|module)\b.{0,40}\bnot (?:currently )?loaded\b/,
     /\bdriver does(?: not|n't) support\b|\bnot compatible\b.{0,40}\bversion|\bincompatible device\b/,
     /\b(?:gpus?|cuda|accelerators?)\b.{0,30}\bnot (?:yet )?(?:available|detected|discovered|found|visible|accessible|usable)\b/,
-    /\b(?:could not|couldn't|cannot|did not|failed to|unable to|not able to) (?:find|detect|see|access|load|locate|select|use|open|initiali[sz]e)\b.{0,30}\b(?:gpus?|cuda|nvidia|nvml|dcgm|nvenc|nvdec|cudnn|nccl|tensorrt|accelerators?)\b/,
+    /\b(?:could not|couldn't|cannot|did not|failed to|unable to|not able to) (?:find|detect|determine|see|access|load|locate|select|use|open|initiali[sz]e)\b.{0,30}\b(?:gpus?|cuda|nvidia|nvml|dcgm|nvenc|nvdec|cudnn|nccl|tensorrt|accelerators?)\b/,
     /\brequires? (?:an? )?(?:(?:nvidia|cuda)[ -](?:capable )?)?(?:gpus?|cuda)(?: devices?| support)?(?:\W*$|[.;] )/,
     /\bis_available\(\) (?:should|must|is|was|returned?)\b|\bgpus? (?:is|are) (?:required|needed)\b/,
     /\b(?:cuda|gpus?|[hnx]pu|tpu)\b(?: devices?)? (?:is|are) (?:un|not )available\b/,
