@@ -150,7 +150,7 @@ const COMPLAINS = new RegExp(
     /\b(?:incompatible|mismatch(?:ed)?|invalid|illegal|undefined|unknown|missing|bad|unsupported|wrong|duplicate) (?:\w+ ){0,3}(?:\w+)\b/,
     /\bnot linked\b|\bnan(?:s|\(s\)) (?:in|at|were|are|detected|found|encountered)\b/,
     /\b(?:unable to|failed to|could not|cannot|can't) (?:connect|reach|contact)\b/,
-    /\b(?:fault|panic|overflow|deadlock|walltime|time ?limit|quota)\b/,
+    /\b(?:fault|panic|overflow|deadlock|walltime|time ?limit|quota)\b|\bno such \w{3,20}: \S/,
   ]
     .map(({ source }) => source)
     .join('|'),

@@ -74,7 +74,7 @@ export const KINDS: readonly Kind[] = [
     /\bmanifest unknown\b|\bgated repo/,
     /\bpermission denied\b|\bpermission_denied\b|\be(?:acces|perm)\b/,
     /\b(?:no|not have|lacks?|insufficient|missing|without|required) (?:\w+ ){0,2}permissions?\b/,
-    /\baccess[ _](?:is )?denied\b|\bis forbidden: |n['’]t have (?:\w+ ){0,2}permissions?\b/,
+    /\baccess[ _](?:(?:to|the|this|your|resource) ){0,4}(?:is |was )?denied\b|\bis forbidden: |n['’]t have (?:\w+ ){0,2}permissions?\b/,
     // A socket of the same machine: who should listen is not there, or its path is not mounted.
     /\bunix:\/{1,3}\w|\bdial unix\b/,
     /\bunauthori[sz]ed\b|\bunauthenticated\b|\(forbidden\)|\b403 forbidden\b|\bforbidden for url\b/,
@@ -166,7 +166,7 @@ export const KINDS: readonly Kind[] = [
     /\b(?:could not|couldn't|cannot|can't|failed to|unable to) (?:find|locate|load|open|import|dlopen)\b.{0,30}\b(?:librar|package|module|executable|binary|\S+\.so\b)/,
     /\bfi_getinfo\b|\benvironment variable\b|\bLD_LIBRARY_PATH\b|\bulimit\b|\bnot permitted\b/,
     /\bnot write?able\b|\bread-only (?:file|mount|volume)|\bdubious ownership\b|\byour shell\b/,
-    /\bmodule\(s\)|\bno such (?:file|device|element|plugin|backend|command)\b/,
+    /\bmodule\(s\)|\bno such (?:file|device|element|plugin|backend|command|filter|encoder|decoder)\b/,
     /\bnot (?:gpu|cuda)[- ]aware\b/,
     /\b(?:invalid|no|missing|expired|bad|wrong|locate|find|load|incorrect|refresh) (?:\w+ )?(?:credentials?|(?:oauth|sas) token)\b/,
     /\bdatabase is locked\b|\bcredentials? (?:not|are|is|were|have|has|expired)\b|\bapi[ _-]key\b/,
