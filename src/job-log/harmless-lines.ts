@@ -68,8 +68,8 @@ const HARMLESS = new RegExp(
     /\bis not a failure\b|^mkdir: .{1,200}: file exists\b|^rm: cannot remove\b/,
     // A call of NCCL that only passes a status on; a service that is there again.
     /\bNCCL WARN \S{1,120}:\d{1,6} -> \d{1,3}\b|\bresuming normal operation\b|\berrors? (?:has been |was )?resolved\b/,
-    // Kubernetes, of a write that a controller makes anew.
-    /\bthe object has been modified; please apply your changes\b/,
+    // Kubernetes, of a write that a controller makes anew; Go's net/http of a server that was closed.
+    /\bthe object has been modified; please apply your changes\b|\bhttp: Server closed\b/,
     /^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
   ]
     .map(({ source }) => source)

@@ -138,7 +138,7 @@ export const KINDS: readonly Kind[] = [
     /\b(?:volta|turing|ampere|ada|hopper|blackwell)\b.{0,20}\bgpus?\b/,
     /\bonly supports? .{0,30}\bgpus?\b|\bdoesn't support bf16\b/,
     /\b(?:compiled|built) (?:with(?:out)?|for(?! \d)|against)\b|\bnot compiled\b/,
-    /\bnot been (?:compiled|built)\b/,
+    /\bnot been (?:compiled|built)\b|\boperator \w{1,40}::\w{1,60} does not exist\b/,
     /\bnot (?:enabled|included|available|supported) in this (?:build|binary)\b/,
     /\b(?:re)?(?:compile|build) with \S{1,60} to (?:enable|use)\b|\blib[\w+-]{1,60}\.so\S{0,12} (?:is |was )?not found\b/,
     /\bunsupported gnu version\b/,
