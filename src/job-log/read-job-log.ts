@@ -6,7 +6,6 @@ import { exceptionMeaning, ofItsWords, ownFailure, waitedInVain } from './by-wor
 import { collectiveWaitOf } from './collective-wait.ts';
 import { type Occurrence, withoutBanner, withRole } from './ending.ts';
 import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn, quits } from './failure-forms.ts';
-import { ofStack } from './gpu-stack.ts';
 import { isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { CHAIN_LINES, causedBy, headed, headsTraceback, saysBelow } from './headings.ts';
 import {
@@ -17,6 +16,7 @@ import {
   withLoggedStacks,
 } from './help-blocks.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
+import { ofStack, withoutProbes, withoutWeakProbes } from './last-resort.ts';
 import {
   BELOW_LINES,
   failureOf,
@@ -29,7 +29,6 @@ import {
 } from './last-words.ts';
 import { type Line, linesOf } from './log-lines.ts';
 import { addressesOf, podWordsOf, whoseWords } from './of-pods.ts';
-import { withoutProbes, withoutWeakProbes } from './probes.ts';
 import { ProgressCount } from './progress.ts';
 import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
 import { withoutQuestions, withoutQuoted } from './quoted.ts';
