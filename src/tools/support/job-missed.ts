@@ -21,9 +21,9 @@ export const byWhoWasMissed = (job: TargetJob, places: Places): Beginning | unde
   awaited(job, places) ??
   leftByWord(job, places) ??
   stillRuns(job, places) ??
+  leftSilently(job, places) ??
   outOfStep(job, places) ??
   closed(job, places) ??
-  leftSilently(job, places) ??
   silent(job, places);
 
 /** The one pod of which a process, or all of it, was ended by a signal that no peer sends. */
@@ -107,7 +107,8 @@ export function startedAnew(job: TargetJob, places: Places): Beginning | undefin
   const anew = logs.filter(({ pod, log }) => {
     const fromMs = timeOf(log.from);
     // A log of which only the end is left begins with it.
-    const hasBegun = fromMs + JOB_WENT_ON_MS < lostMs(log);
+    const endMs = lostMs(log);
+    const hasBegun = Number.isFinite(endMs) && fromMs + JOB_WENT_ON_MS < endMs;
     return (
       hasBegun &&
       !log.cut &&

@@ -71,13 +71,8 @@ function pointersOf(job: TargetJob, places: Places): readonly Pointer[] {
     });
   // What has ended well by its own word was gone before others missed it.
   const gone = words.filter(({ pod, word }) => word.kind === 'left' && pod.phase === 'Succeeded');
-  const rest = [
-    ...gone,
-    ...takenAway(job, words),
-    ...unreached(job, words, places),
-    ...crashedFirst(inTime(named)),
-  ];
-  return [...inTime(links), ...inTime(rest)];
+  const rest = [...gone, ...takenAway(job, words), ...unreached(job, words, places), ...named];
+  return [...inTime(links), ...crashedFirst(inTime(rest))];
 }
 
 /** Whom an autoscaler took: the first of that group that was told to stop after it. */
