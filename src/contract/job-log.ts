@@ -37,6 +37,8 @@ export const jobLogEntry = z.object({
   gpu: z.int().exactOptional(),
   /** Whose words they are, where another process printed them: a host, an address, a pod. */
   of: textOf('pod').exactOptional(),
+  /** Of a crash: the first function or library of the stack below it that is none of the crash itself. */
+  frame: textOf('sentence').exactOptional(),
   text: textOf('sentence'),
 });
 export type JobLogEntry = Fixed<z.infer<typeof jobLogEntry>>;

@@ -145,7 +145,7 @@ export class ProgressCount {
 
   add(stream: string, text: string, line: number): void {
     const at = { stream, line };
-    if (SERVED.test(text)) this.#step(1, at);
+    if (text.includes('"POST ') && SERVED.test(text)) this.#step(1, at);
     if (ROW_BEGINS.test(text) && COLUMNS.test(text) && ROW.test(text)) this.#step(ROW_STEPS, at);
     for (const [index, form] of COUNTS.entries()) {
       if (index === OF_BARS && !text.includes('/')) continue;

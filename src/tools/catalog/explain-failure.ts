@@ -156,18 +156,25 @@ function logLines({ log, job }: FailureAnswer): string[] {
           ...job.peers
             .slice(0, ROWS_SHOWN)
             .map(
-              ({ pod, node, finishedAt, first, unread, unknown }) =>
-                `  ${pod} on ${node}${finishedAt === undefined ? '' : `, ended ${finishedAt}`}: ${first ? `${first.role}, ${first.title}${whoOf(first)}` : unread === undefined ? ofItsLog(unknown ?? '') : `log not read (${unread})`}`,
+              ({ pod, node, exitCode, finishedAt, first, unread, unknown }) =>
+                `  ${pod} on ${node}${endText({ exitCode, finishedAt })}: ${first ? `${first.role}, ${first.title}${whoOf(first)}` : unread === undefined ? ofItsLog(unknown ?? '') : `log not read (${unread})`}`,
             ),
         ]
       : []),
   ];
 }
 
+function endText({ exitCode, finishedAt }: Pick<PeerRow, 'exitCode' | 'finishedAt'>): string {
+  if (finishedAt !== undefined)
+    return `, ended ${finishedAt}${exitCode === 0 ? ' with exit code 0' : ''}`;
+  return exitCode === undefined ? ', still runs' : '';
+}
+type PeerRow = NonNullable<FailureAnswer['job']>['peers'][number];
+
 type LogRow = NonNullable<FailureAnswer['log']>['entries'][number];
 
 const logLine = (row: LogRow): string =>
-  `  ${row.at === undefined ? '' : `${row.at} `}${row.role}: ${row.title}${whoOf(row)}${row.count > 1 ? `, ${row.count} lines` : ''}: "${row.text}"`;
+  `  ${row.at === undefined ? '' : `${row.at} `}${row.role}: ${row.title}${whoOf(row)}${row.count > 1 ? `, ${row.count} lines` : ''}: "${row.text}"${row.frame === undefined ? '' : `, in its stack ${row.frame}`}`;
 
 function podGpus({ phase, gpus, pcis, gpusFrom, loggedOn = [] }: FailureAnswer['pod']): string {
   const by = ` (by ${gpusFrom.replace('_', ' ')})`;

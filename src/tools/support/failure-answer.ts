@@ -35,6 +35,8 @@ const LogRow = z
     gpu: z.int().optional(),
     /** The host, the address or the pod that a label before the line names. */
     of: z.string().optional(),
+    /** Of a crash: where in the program or its libraries. */
+    frame: z.string().optional(),
     text: z.string(),
   })
   .meta({ listedKeys: ['title', 'role', 'ranks', 'text'] });
@@ -82,11 +84,12 @@ const JobPart = z.strictObject({
   pods: z.int(),
   failed: z.int(),
   read: z.int(),
-  /** Other pods of it that failed, in the order of their ends. */
+  /** Other pods of it that failed, in the order of their ends, and of the rest those whose logs tell of a failure. */
   peers: z.array(
     z.strictObject({
       pod: z.string(),
       node: z.string(),
+      /** Absent: it still runs. */
       exitCode: z.int().optional(),
       finishedAt: z.string().optional(),
       /** What began it, or what came first where no line tells that. */

@@ -27,6 +27,7 @@ import {
   countsOf,
   failedPods,
   focusOf,
+  hasFailed,
   type JobNode,
   type JobRow,
   nodeRow,
@@ -194,10 +195,14 @@ function byRunning(job: TargetJob, read: Parameters<typeof byNodes>[1]): JobRoot
   return byPods(job, read.nodes, read.rows);
 }
 
-/** What a monitor's line tells of an XID comes before it, unless it is sure. */
-const isSurelyElsewhere = (began: Beginning | undefined): boolean =>
-  began !== undefined &&
-  (began.root ? began.root.confidence !== 'low' : !began.cause || isSure(began.cause));
+/** Whether it is as sure as can be where it began: what still runs and tells of a fault of the machine may be a monitor. */
+function isKnownFor(began: Beginning | undefined): boolean {
+  if (!began) return false;
+  if (began.root) return began.root.confidence !== 'low';
+  if (!began.cause) return true;
+  const { pod, cause } = began;
+  return isSure(cause) && (hasFailed(pod) || !OF_THE_MACHINE.includes(cause.layer));
+}
 
 function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly JobRow[]): JobRoot {
   const began = beginningOf(job);
@@ -207,7 +212,7 @@ function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly Jo
   const now = rows
     .filter(({ verdict, findings }) => verdict === 'critical' && findings.length > 0)
     .map(({ node, findings }) => `node ${node} as it is now: ${findings[0]}`);
-  const said = isSurelyElsewhere(began) ? undefined : bySaidXids(job, nodes);
+  const said = isKnownFor(began) ? undefined : bySaidXids(job, nodes);
   if (said) return { ...said, against: [...said.against, ...now] };
   const byOthers = began?.root && ofBeginning(began, now);
   if (byOthers) return byOthers;

@@ -6,6 +6,7 @@ import { standingPods } from './job-logs.ts';
 import type { JobRoot } from './job-root.ts';
 import { failedPods, hasFailed } from './job-state.ts';
 import { type Places, placesOf } from './pod-places.ts';
+import { isXidLine } from './said-xids.ts';
 
 /** Where a job began, and by what that is known. */
 export interface Beginning {
@@ -61,15 +62,19 @@ export const workedOn = (
 /** What logs of the job call a cause, and where that happened by their words. */
 export function loggedCauses(job: TargetJob, places: Places = placesOf(job)): LoggedCause[] {
   return logsOf(job).flatMap(({ pod, log, end }) => {
-    const cause = end ? causeIn(log) : causeIn({ entries: log.entries.filter(isOwn) });
+    const cause = causeIn(end ? log : { entries: log.entries.filter(isOwn) });
     // What it has done all the same ended nothing.
     if (!cause || (!end && log.doneAfter !== undefined)) return [];
     return [{ pod: placeOf({ pod, log }, cause, { job, places }), by: pod, cause }];
   });
 }
 
-/** What stands in the log of a pod that did not fail of its node's GPUs is a monitor's, and no end of its own. */
-const isOwn = ({ id }: JobLogEntry): boolean => !/^s?xid-\d+$|^off-the-bus$|^nvml-/.test(id);
+/**
+ * What stands in the log of a pod that did not fail of its node's GPUs is a monitor's, and no end of its own: bySaidXids
+ * tells whose GPU it is, if of any.
+ */
+const isOwn = (entry: JobLogEntry): boolean =>
+  !isXidLine(entry) && !/^(?:sxid|nvml)-/.test(entry.id);
 
 /** A launcher, Ray's head and a submitter print what happened elsewhere, and mostly say where. */
 const NAMED_LINES = 6;
