@@ -230,7 +230,7 @@ const saysMore = ({ meaning }: Occurrence, { text }: Occurrence): boolean =>
 /** What a program is told of a fault of its GPU, and what the driver says of it. */
 const OF_CUDA = /^cuda-(?:46|7\d\d|999|unknown)$/;
 const isOfDriver = ({ meaning: { id, role } }: Occurrence): boolean =>
-  role === 'cause' && /^(?:s?xid-\d+|off-the-bus)$/.test(id);
+  role === 'cause' && /^(?:s?xid-\d+|off-the-bus|nvml-15)$/.test(id);
 
 /** What the driver itself has logged of the hardware; tools only pass that on. */
 const isOfXid = ({ meaning, text }: Occurrence): boolean =>
