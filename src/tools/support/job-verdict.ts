@@ -17,6 +17,7 @@ import { byPlatform } from './job-platform.ts';
 import { toldByOthers } from './job-pointers.ts';
 import { type JobRoot, NO_NODE, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
 import { bySaidXids } from './job-said-xid.ts';
+import { byStandingFault } from './job-standing-fault.ts';
 import {
   containersOf,
   countsOf,
@@ -52,7 +53,7 @@ export function judgeJob(job: TargetJob, asked: readonly JobNode[]): JobAnswer {
   const root =
     byMachine(job, nodes) ??
     (failed.length > 0
-      ? byPods(job, nodes, rows)
+      ? (byStandingFault(job, nodes) ?? byPods(job, nodes, rows))
       : byRunning(job, { nodes, rows, pace, containers }));
   const { pod: _, why, ...said } = root;
   return {
