@@ -35,6 +35,7 @@ import {
 import { type Beginning, type LoggedCause, loggedCauses } from './logged-causes.ts';
 import { awaitedRanks } from './rank-places.ts';
 import { byDeadline, byNodes } from './running-job.ts';
+import { mayFollow } from './said-xids.ts';
 
 /** Which pod of a node is to be explained: where it began by the logs, else the first that ended. */
 export function podToExplain(job: TargetJob, node: string): ClusterPod | undefined {
@@ -197,7 +198,8 @@ function isKnownFor(began: Beginning | undefined): boolean {
   if (began.root) return began.root.confidence !== 'low';
   if (!began.cause) return true;
   const { pod, cause } = began;
-  return isSure(cause) && (hasFailed(pod) || !OF_THE_MACHINE.includes(cause.layer));
+  const isOwn = isSure(cause) || !mayFollow(cause);
+  return isOwn && (hasFailed(pod) || !OF_THE_MACHINE.includes(cause.layer));
 }
 
 function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly JobRow[]): JobRoot {
