@@ -37,6 +37,8 @@ export const jobLogEntry = z.object({
   gpu: z.int().exactOptional(),
   /** Whose words they are, where another process printed them: a host, an address, a pod. */
   of: textOf('pod').exactOptional(),
+  /** Of a crash: the first function or library of the stack below it that is none of the crash itself. */
+  frame: textOf('sentence').exactOptional(),
   text: textOf('sentence'),
 });
 export type JobLogEntry = Fixed<z.infer<typeof jobLogEntry>>;
@@ -150,6 +152,8 @@ export const jobLog = z.object({
   addresses: z.array(ownAddress).exactOptional(),
   /** Global ranks that its lines begin with. */
   ownRanks: ranks.exactOptional(),
+  /** When it counted a step for the last time. */
+  workedAt: publicText.exactOptional(),
   /** In the order of its lines; each code of a GPU once. */
   xids: z.array(saidXid).exactOptional(),
 });

@@ -119,6 +119,7 @@ interface Answer {
 
 /** What each asking of RAS said of the job's ranks, oldest first. */
 function answersOf(lines: readonly Line[]): readonly Answer[] {
+  if (!lines.some(({ text }) => text.includes('Comms'))) return [];
   const answers: Answer[] = [];
   let widest = { group: '', ranks: 0 };
   let place = { isJobs: false, kind: '', hash: '', operation: '', count: 0 };
@@ -198,6 +199,7 @@ function missingInJson(lines: readonly Line[]): readonly number[] {
   const sizes: number[] = [];
   let isMissing = false;
   for (const { text } of lines) {
+    if (!text.includes('"')) continue;
     const [, key, value] = /^\s*"(size|rank|ranks|missing_ranks)": (\d{1,7}|\[)/.exec(text) ?? [];
     if (key === 'size') sizes.push(Number(value));
     if (key === 'ranks' || key === 'missing_ranks') isMissing = key === 'missing_ranks';

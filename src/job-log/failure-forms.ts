@@ -70,9 +70,13 @@ const HEADING = new RegExp(
     /^\W*(?:\w{1,20} has detected the following )?(?:fatal |internal |last |kernel )?error(?: (?:in|from) [^:]{1,80})?:?\s*(?:\([^()]{1,60}\)\s*)?$/,
     /(?<![-=*])[-=*]{4,80} {0,4}(?:fatal )?error(?: message)? {0,4}[-=*]{4,80}\s*$/,
     /^CMake Error(?: at [^:]{1,200}:\d{1,6} \(\w{1,60}\))?:$/,
-    // XLA's, those of GROMACS (fatalerror.cpp), gcloud's.
+    // XLA's, those of GROMACS (fatalerror.cpp, utility/errorcodes.cpp), gcloud's.
     /\bIntercepted XLA runtime error:\s*$/,
-    /^(?:Range checking|Input|Software inconsistency|File input\/output|System I\/O) error(?: \(possible bug\))?:\s*$/,
+    /^(?:(?:Range checking|Input|Software inconsistency|File input\/output|System I\/O|Internal|API|Communication) error(?: \((?:possible )?bug\))?|Inconsistency in user input|Requested tolerance cannot be achieved|Simulation instability detected|Feature not implemented|Invalid (?:value|call) \(bug\)|File not found|Out of memory):\s*$/,
+    // Quantum ESPRESSO (UtilXlib/error_handler.f90), WRF (frame/module_wrf_error.F), Charm++ (CmiAbort).
+    /^\s*Error in routine\s+\w{1,60} \(-?\d{1,9}\):\s*$/,
+    /^-{4,80} FATAL CALLED -{4,80}$/,
+    /^-{4,80} (?:Partition \d{1,6} )?Processor \d{1,9} Exiting: Called CmiAbort -{4,80}$/,
     /^ERROR: \(gcloud\.[\w.-]{1,100}\) [^:]{1,80}:\s*$/,
   ]
     .map(({ source }) => source)
@@ -81,13 +85,18 @@ const HEADING = new RegExp(
 );
 /** `MPI ERROR:`; `Mean error` is a measure. */
 const OF_LIBRARY =
-  /^\W*[A-Z]{2,8} (?:FATAL |[Ff]atal )?(?:ERROR|[Ee]rror)(?: (?:in|from) [^:]{1,80})?:?\s*(?:\([^()]{1,60}\)\s*)?$/;
+  /^\W*[A-Z]{2,8} (?:FATAL (?:IO )?|[Ff]atal )?(?:ERROR|[Ee]rror)(?: (?:in|from) [^:]{1,80})?:?\s*(?:\([^()]{1,60}\)\s*)?$/;
 /** By its end first: most lines are none. */
 const ENDS_HEADING = /[:r)=*-]\s*$/i;
 /** MATLAB's: `Error using gpuArray`. */
 const OF_CALLER = /^\{?Error using \S{1,80}(?: \(line \d{1,6}\))?\s*$/;
+/** Older Quantum ESPRESSO, WRF, HTCondor and Teuchos of Trilinos. */
+const OPEN_HEADING =
+  /^\s*from \w{1,60} : error #\s{1,12}-?\d{1,9}\s*$|^FATAL CALLED FROM FILE: .{0,200}LINE: {1,12}\d{1,9}\s*$|^\d{3} \([\d.]{1,40}\) .{1,40} Job was held\.\s*$|^(?:p=\d{1,9}: )?\*{3} Caught standard std::exception of type '[^']{1,100}' :\s*$/;
+const MAY_HEAD = /error #|FATAL CALLED|Job was held|Caught standard/;
 const isHeading = (text: string): boolean =>
-  OF_CALLER.test(text) ||
+  (text.includes('Error using ') && OF_CALLER.test(text)) ||
+  (MAY_HEAD.test(text) && OPEN_HEADING.test(text)) ||
   (ENDS_HEADING.test(text.slice(-4)) &&
     (HEADING.test(text) || OF_LIBRARY.test(text) || PANICKED.test(text)));
 /** What an error of a measurement is: `0.031`, `MAE 0.031`. */
@@ -228,6 +237,10 @@ const LINKED = /^(?:\/\S{1,200}\/)?(?:[\w-]{1,60}-)?ld(?:\.\w{1,10})?: cannot fi
 /** NVSHMEM's place in its source, with a status or with words; the only level of libfabric for what went wrong. */
 const STATUS = new RegExp(
   [
+    // hypre, AmgX and checks of CUDA: `hypre error in file "par_csr.c", line 120, error code = 12`.
+    /^\W{0,4}(?:\w{1,20} ){1,3}error (?:in|at) (?:file )?["'<]?[^\s"'<>]{1,200}["'>]?[,:]? (?:at |in |on )?line:? ?\d/,
+    // Teuchos of Trilinos.
+    /\bThrow test that evaluated to true: \S/,
     /^\/?\S{1,300}\.(?:cc?|cpp|cuh?|h(?:pp)?):(?:\w{1,80}:)?\d{1,6}: (?:non-zero status: -?[1-9]|NULL value\b|error status: -?\d)/,
     /^(?:\/\S{1,300}\.(?:cpp|cu):\w{1,80}:\d{1,6}:|libfabric:\d{1,10}:[^<]{1,160}<warn>) (?=.*\b(?:fail\w*|errors?|invalid|not valid|fatal|cannot|unable|missing|out of)\b)/,
   ]
@@ -273,12 +286,12 @@ export const OF_JAVA = /^(?:[a-z_]\w{0,40}\.){2,10}[A-Z][\w$]{0,80}: \S/;
 const WORDS = /\b(?:[a-z]{2,40}[\s,.:']{1,3}){3}/i;
 
 /** Whether it is an error by its form, whatever it says. */
-export function looksFailed({ level, text }: Line, above: string): boolean {
+export function looksFailed({ level, text }: Line, above: string, mayFail: boolean): boolean {
   if (WHAT.test(text) || (isHeading(above) && !MEASURED.test(text))) {
-    return !isHarmless(text) && !QUOTES.test(text);
+    return !isHarmless(text) && !QUOTES.test(text) && (WHAT.test(text) || !isHeading(text));
   }
   if (level !== 'plain' && level !== 'error') return false;
-  if (!MAY_FAIL.test(text) && (level === 'plain' || !WORDS.test(text))) return false;
+  if (!mayFail && (level === 'plain' || !WORDS.test(text))) return false;
   if (level === 'plain' && !isOfForm(text) && !(OF_JAVA.test(text) && MAY_FAIL.test(above)))
     return false;
   if (isHeading(text) || QUOTES.test(text) || isHarmless(text)) return false;

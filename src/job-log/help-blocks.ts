@@ -9,9 +9,9 @@ const BLOCK_LINES_MAX = 40;
 
 /** Who writes such texts; others draw tables with as many dashes. */
 const OF_LAUNCHERS =
-  /\b(?:open mpi|open rte|mpi|mpi_\w+|mpirun|mpiexec|prte|prterun|prrte|pmix\w*|orte\w*|shmem|mca|btl|local host|hostfile|(?:mapping|binding) policy|slots|daemons?)\b/i;
+  /\b(?:open mpi|open rte|mpi|mpi_\w+|mpirun|mpiexec|prte|prterun|prrte|pmix\w*|orte\w*|shmem|mca|btl|pml|mtl|local host|hostfile|(?:mapping|binding) policy|slots|daemons?)\b/i;
 const FAILS =
-  /\b(?:fail\w*|errors?|erroneous|unable|cannot|invalid|illegal|unrecognized|abort\w*|unexpected\w*|missing|exceed\w*|lacks?|refused?|more than once|wrong|not (?:\w+ ){0,2}(?:found|able|enough|available|supported|permitted|allowed|valid|exist|match|reachable|recognized|specified|executable)|(?:does|did|do|could|was|were|has|have|is|are) not (?!bound|used)|no (?:\w+ ){0,2}(?:executable|such|active|longer|available|usable))\b/i;
+  /\b(?:fail\w*|errors?|erroneous|unable|cannot|invalid|illegal|unrecognized|abort\w*|unexpected\w*|missing|exceed\w*|lacks?|refused?|more than once|wrong|not (?:\w+ ){0,2}(?:found|able|enough|available|supported|permitted|allowed|valid|exist|match|reachable|recognized|specified|executable)|(?:does|did|do|could|was|were|has|have|is|are) not (?!bound|used)|no (?:\w+ ){0,2}(?:executable|such|active|longer|available|usable|(?:were|was|could be) (?:able|found|opened|loaded|selected|available)))\b/i;
 /** A table, or names and their values, as programs print of themselves: sentences have no such gaps. */
 const OF_TABLE = /\S {3,}\S/;
 /** It tells of what the job does all the same. */
@@ -75,6 +75,33 @@ function paragraphIn(lines: readonly Line[], begin: number, end: number): Paragr
     : { from: begin + first, to };
 }
 
+/** VASP (src/tutor.F) draws a box around why it gives up, below the word ERROR in large letters. */
+const ADO = 'I REFUSE TO CONTINUE WITH THIS SICK JOB';
+const BOXED = /^\|?\s{0,80}(.{0,300}?)\s{0,80}\|?\s{0,4}$/;
+const BANNER = /^[|\s#ERO]{0,200}$/;
+const BOX_LINES_MAX = 24;
+
+/** Of each such box the first line that says something is an error. */
+export function withBoxes(lines: readonly Line[]): readonly Line[] {
+  const ados = lines.flatMap(({ text }, at) => (text.includes(ADO) ? [at] : []));
+  if (ados.length === 0) return lines;
+  const changed = [...lines];
+  for (const end of ados) {
+    const begin = Math.max(0, end - BOX_LINES_MAX);
+    const rule = lines.slice(begin, end).findLastIndex(({ text }) => /^\s?-{20,90}\s*$/.test(text));
+    const from = begin + rule + 1;
+    const at = lines.slice(from, end).findIndex(({ text }) => !BANNER.test(text));
+    const line = at < 0 ? undefined : lines[from + at];
+    if (line)
+      changed[from + at] = {
+        ...line,
+        level: 'error',
+        text: BOXED.exec(line.text)?.[1] ?? line.text,
+      };
+  }
+  return changed;
+}
+
 /**
  * MPICH and what is built from it write `Fatal error in PMPI_Init: Other MPI error, error stack:` and below it who
  * called whom, the innermost last (src/mpi/errhan/errutil.c): that one tells the reason.
@@ -90,6 +117,28 @@ export function withErrorStacks(lines: readonly Line[]): readonly Line[] {
     if (!isStack || !STACK_FRAME.test(line.text)) return line;
     const isCall = STACK_FRAME.test(lines[at + 1]?.text ?? '');
     return { ...line, level: isCall ? 'quiet' : 'error' };
+  });
+}
+
+/** What a workflow shows of the command that it ran is indented below this: Nextflow, `Command error:`. */
+const SHOWS_OUTPUT =
+  /^\s{0,8}(?:command (?:error|output|stderr|stdout)|(?:captured )?stderr(?: output)?):\s*$/i;
+const INDENT = /^ {2,12}(?=\S)/;
+
+/** Why it failed, by its own word, stands so as well. */
+const OF_WORKFLOW = /\bError executing process\b/;
+const showsOutput = (lines: readonly Line[], at: number): boolean =>
+  SHOWS_OUTPUT.test(lines[at]?.text ?? '') ||
+  (/^Caused by:\s*$/.test(lines[at]?.text ?? '') &&
+    lines.slice(Math.max(0, at - 2), at).some(({ text }) => OF_WORKFLOW.test(text)));
+
+/** Such lines as the command wrote them. */
+export function withCommandOutput(lines: readonly Line[]): readonly Line[] {
+  let indent = '';
+  return lines.map((line, at) => {
+    if (showsOutput(lines, at - 1)) indent = INDENT.exec(line.text)?.[0] ?? '';
+    else if (line.text.trim() !== '' && !line.text.startsWith(indent)) indent = '';
+    return indent === '' ? line : { ...line, text: line.text.slice(indent.length) };
   });
 }
 

@@ -1,10 +1,10 @@
 import { plainText } from '../contract/untrusted.ts';
-import { firstErrorMeaning } from './by-words.ts';
+import { firstErrorMeaning, ONLY_COUNTED } from './by-words.ts';
 import { differsAt } from './collective-wait.ts';
 import { type Occurrence, withRole } from './ending.ts';
-import { givesUp, onlyEnds, quits, takenBack, voiceOf } from './failure-forms.ts';
+import { FAILED_FORM, givesUp, onlyEnds, quits, takenBack, voiceOf } from './failure-forms.ts';
 import { isHarmless, isTriedAgain, onlyTellsLimit } from './harmless-lines.ts';
-import { allJobTexts, meaningOf } from './job-texts.ts';
+import { allJobTexts, type Meaning, meaningOf } from './job-texts.ts';
 import type { Line } from './log-lines.ts';
 import type { ProgressCount } from './progress.ts';
 import { TEXT_CHARACTERS_MAX } from './quote.ts';
@@ -49,8 +49,25 @@ export function lastWords(lines: readonly Line[], places: readonly Place[]): rea
   const begin = said[0]?.line ?? Number.POSITIVE_INFINITY;
   const before = heard.filter(({ line }) => line < begin);
   if (said.length > 0) return before.length > 0 ? before : said;
-  return heard.length > 0 ? heard : stillTried(lines, places);
+  if (heard.length > 0) return heard;
+  const tried = stillTried(lines, places);
+  return tried.length > 0 ? tried : stillNoted(lines, places);
 }
+
+/** What it only notes, again and again as its log ends, of a peer that it does not reach. */
+const NOTES_MIN = 5;
+const shapeOf = (text: string): string => text.replaceAll(/0x[0-9a-f]{1,16}|\d{1,20}/gi, '#');
+function stillNoted(lines: readonly Line[], places: readonly Place[]): readonly Occurrence[] {
+  const last = lines[(places.at(-1)?.line ?? 0) - 1];
+  if (last?.level !== 'quiet' || !FAILS_AGAIN.test(last.text)) return [];
+  const shape = shapeOf(last.text);
+  const same = places.filter(({ line }) => shapeOf(lines[line - 1]?.text ?? '') === shape);
+  const [first] = same;
+  if (!first || same.length < NOTES_MIN) return [];
+  const failed = failureOf(last.text, first);
+  return failed.meaning.layer === 'fabric' ? [failed] : [];
+}
+const FAILS_AGAIN = /\berror\b|\bfail\w*|\bunreachable\b|\brefused\b/i;
 
 /** What is nobody's by its words, a program may say of its work. */
 const tellsWhose = ({ meaning: { layer, action } }: Occurrence): boolean =>
@@ -117,12 +134,46 @@ export function withWarning(
   const from = Math.max(0, first.line - 1 - WARNED_WITHIN_LINES);
   const above = lines.slice(from, first.line - 1).flatMap((line, at) => {
     const own = ownWords(line);
-    if (own?.level !== 'warning' || !WARNS_OF.test(own.text) || isHarmless(own.text)) return [];
+    if (own?.level !== 'warning' || isHarmless(own.text)) return [];
+    if (!WARNS_OF.test(own.text) && meaningOf(own.text)?.role !== 'cause') return [];
     if (isTriedAgain(own.text, [])) return [];
     const said = failureOf(own.text, { ...first, line: from + at + 1 });
     return /^(?:configuration|host|fabric)$/.test(said.meaning.layer) ? said : [];
   });
   return [...above.slice(-1), ...failures];
+}
+
+/** It says that the reason stands above it. */
+const ABOVE =
+  /\b(?:see|errors?|messages?|output|details?) (?:\w+ ){0,2}above\b|\babove for (?:more )?details\b/i;
+const ABOVE_LINES = 6;
+const TELLS =
+  /\b(?:too (?:many|few|large|small|fast|long|deep)|fail\w*|errors?|ill-|invalid|illegal|cannot|can't|could not|unable|exceed\w*|unexpected|unknown|missing|unstable|not \w+|no \w+)\b/i;
+const SPEAKER = /^\W{0,3}[A-Za-z][\w.-]{1,30}:/;
+
+/** Where no line is an error by its form but one that points above it: the first that its speaker, or whoever stands there, says. */
+export function withAbove(
+  lines: readonly Line[],
+  failures: readonly Occurrence[],
+): readonly Occurrence[] {
+  const index = lines.findIndex(
+    ({ text }) => text.includes('above') && ABOVE.test(text) && FAILED_FORM.test(text),
+  );
+  if (index < 0 || failures.some(({ line }) => line <= index)) return failures;
+  let begin = index - 1;
+  const speaker = SPEAKER.exec(lines[begin]?.text ?? '')?.[0];
+  while (
+    speaker !== undefined &&
+    begin > Math.max(0, index - ABOVE_LINES) &&
+    lines[begin - 1]?.text.startsWith(speaker)
+  ) {
+    begin -= 1;
+  }
+  const said = lines[begin];
+  if (!said || !TELLS.test(said.text) || isHarmless(said.text)) return failures;
+  const { at, stream, rank, gpu } = said;
+  const place = { at, stream, rank, gpu, line: begin + 1, ordinary: begin };
+  return [failureOf(said.text, place), ...failures];
 }
 
 /** What a process only warns of, and has no more of as it ends. */
@@ -204,9 +255,13 @@ function lossLost(lines: readonly Line[], timesMin: number): Occurrence | undefi
 }
 
 /** What the line at an index says, as a row of the table has it. */
-function rowAt(id: string, lines: readonly Line[], index: number): Occurrence | undefined {
+function rowAt(
+  id: string,
+  lines: readonly Line[],
+  index: number,
+  meaning: Meaning | undefined = allJobTexts().find(row => row.id === id),
+): Occurrence | undefined {
   const line = lines[index];
-  const meaning = allJobTexts().find(row => row.id === id);
   if (!line || !meaning) return undefined;
   const { at, stream, rank, gpu, text } = line;
   const place = { at, stream, rank, gpu, line: index + 1, ordinary: index };
@@ -270,6 +325,18 @@ function worksBetween(progress: ProgressCount, from: number, to: number): boolea
 }
 const NO_NAME = /\bname resolution\b|\bname or service not known\b/i;
 
+/** Who only counted its tries has noted why each failed: the first of the notes that the table knows. */
+function notedTry(lines: readonly Line[], told: readonly Occurrence[]): Occurrence | undefined {
+  const counted = told.find(({ text }) => ONLY_COUNTED.test(text));
+  const from = Math.max(0, (counted?.line ?? 0) - NOTED_WITHIN_LINES);
+  return lines.slice(from, counted?.line ?? 0).flatMap(({ level, text }, at) => {
+    const noted = level === 'quiet' ? meaningOf(text) : undefined;
+    if (noted?.role !== 'cause') return [];
+    return rowAt(noted.id, lines, from + at, noted) ?? [];
+  })[0];
+}
+const NOTED_WITHIN_LINES = 120;
+
 /** What was told before of what its last cause came of, in no form of an error. */
 export function withForerunner(
   told: readonly Occurrence[],
@@ -279,10 +346,12 @@ export function withForerunner(
   const cause = told.find(({ meaning }) => meaning.role === 'cause');
   if (!cause) {
     if (progress.doneAfter(0) !== undefined) return told;
-    return [
-      lossLost(lines, TIMES) ?? memoryFull(lines, told) ?? calledOthers(lines) ?? [],
-      told,
-    ].flat();
+    const before =
+      lossLost(lines, TIMES) ??
+      memoryFull(lines, told) ??
+      calledOthers(lines) ??
+      notedTry(lines, told);
+    return [before ?? [], told].flat();
   }
   const before = forerunnerOf(cause, lines, progress);
   if (!before) return told;

@@ -161,6 +161,13 @@ const ADDRESS = /\bip=([\w.:-]{2,64})/;
 /** `ERROR 11-27 12:00:00 [core.py:390]`, `E0810 15:46:05.718597139 ProcessGroupNCCL.cpp:632]`. */
 const LOGGER =
   /^\[?(?:(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b|[IWEF]\d{3,4} |[DIWE] \d\d-\d\d \d\d:)[^\]\n]{0,120}\] ?/;
+/** What a logger writes of another program's stderr has its own time and level: `hhblits.py:141] - 04:32:27.820 INFO: `. */
+const QUOTED_LEVEL = /\] \W{0,4}[\d:.,T-]{8,30} \[?(DEBUG|INFO|NOTICE|WARN(?:ING)?)\b[\]:]/;
+const quotedLevelOf = (text: string): Line['level'] | undefined => {
+  const level = LOGGER.test(text) ? QUOTED_LEVEL.exec(text.slice(0, 160))?.[1] : undefined;
+  if (level === undefined) return undefined;
+  return level.startsWith('WARN') ? 'warning' : 'quiet';
+};
 /** AlphaFold notes what its container wrote. */
 const OF_CONTAINER = /^I\d{4} [\d:.]{8,18} \d{1,20} run_docker\.py:\d{1,6}\] /;
 /** `[Stage-0] ERROR 03-12 `, `[SLURM STDERR] srun: `: a tag of whoever runs it, before what its logger or Slurm puts there. */
@@ -170,6 +177,7 @@ const TAGGED =
 const UVICORN =
   /^ERROR: {4}(?= {2,12}\S|Traceback \(most|(?:[A-Za-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): \S)/;
 /** `Dec 31 01:55:57 node-7 ollama[555324]: ` of journald, but for the kernel, whose lines tell their own time. */
+const MONTH = /^[A-Z][a-z]{2} [ \d]\d /;
 const JOURNAL =
   /^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?<host>[\w.-]{1,64}) (?!kernel)[\w.@-]{1,64}\[\d{1,10}\]: ?/;
 /** `host:pid:tid [gpu] NCCL`; releases before 2.4 leave the name out. */
@@ -177,9 +185,10 @@ const NCCL =
   /\b[\w.-]{1,64}:\d{1,10}:\d{1,10} \[(\d{1,4})\] (?:\S{1,128}:\d{1,6} )?(?:NCCL )?(INFO|WARN|TRACE|ERROR)\b/;
 function ncclIn(text: string) {
   const at = text.indexOf('] ');
-  return at >= 0 && /INFO|WARN|TRACE|ERROR/.test(text.slice(at)) ? NCCL.exec(text) : null;
+  return at >= 0 && NCCL_LEVEL_WORD.test(text.slice(at)) ? NCCL.exec(text) : null;
 }
 /** The same where what stands before it was cut off. */
+const NCCL_LEVEL_WORD = /INFO|WARN|TRACE|ERROR/;
 const NCCL_LEVEL = /(?:\bNCCL|\.c[cu]:\d{1,6}) (INFO|WARN|TRACE|ERROR)\b/;
 /** What docker compose, an exception group and a table put before a line, and fairseq before its level; no row of a table of nvidia-smi. */
 const PIPE =
@@ -237,35 +246,40 @@ function lineOf(written: string, number: number, collectors: Collectors): Line {
   const raw = outOfJson(written);
   const plain = raw.includes('\u001B') ? raw.replaceAll(COLOUR, '') : raw;
   const { at, said } = stamped(plain);
-  const journal = JOURNAL.exec(said);
+  const journal = MONTH.test(said) ? JOURNAL.exec(said) : null;
   let of = journal?.groups?.['host'];
-  let text = said
-    .slice(journal?.[0].length ?? 0)
-    .replace(OF_CONTAINER, '')
-    .replace(SERVICE, '')
-    .replace(PIPE, (pipe, at: number, whole: string) => {
+  let text = said.slice(journal?.[0].length ?? 0).replace(SERVICE, '');
+  if (text.includes('run_docker')) text = text.replace(OF_CONTAINER, '');
+  if (/[|│]/.test(text)) {
+    text = text.replace(PIPE, (pipe, at: number, whole: string) => {
       if (namesSecret(pipe, whole.slice(at + pipe.length))) return pipe;
       of = nameIn(pipe) ?? of;
       return '';
-    })
-    .replace(MEMBER, '');
-  const acted = ACTOR.exec(text);
+    });
+  }
+  if (text.includes('"')) text = text.replace(MEMBER, '');
+  const acted = /^[([]/.test(text) ? ACTOR.exec(text) : null;
   const actor = acted?.[0] ?? '';
   of = acted?.groups?.['pod'] ?? ADDRESS.exec(actor)?.[1] ?? of;
-  text = text.slice(actor.length).replace(TAGGED, '').replace(UVICORN, '');
-  const global = GLOBAL_RANK.exec(text);
-  const local = global ? null : LOCAL_RANK.exec(text);
-  text = text.slice((global ?? local)?.[0].length ?? 0).replace(PYTEST, '');
+  text = text.slice(actor.length);
+  if (text.startsWith('ERROR:')) text = text.replace(UVICORN, '');
+  if (text.startsWith('[')) text = text.replace(TAGGED, '');
+  const isBracketed = text.startsWith('[');
+  const global = isBracketed ? GLOBAL_RANK.exec(text) : null;
+  const local = isBracketed && !global ? LOCAL_RANK.exec(text) : null;
+  text = text.slice((global ?? local)?.[0].length ?? 0);
+  if (text.startsWith('E ')) text = text.replace(PYTEST, '');
   const noted = levelOf(text);
   const collected = noted === 'quiet' ? collectors.charactersIn(text, number) : 0;
-  const level = collected === 0 ? noted : 'plain';
+  const quoted = noted === 'error' ? quotedLevelOf(text) : undefined;
+  const level = collected === 0 ? (quoted ?? noted) : 'plain';
   text = text.slice(collected);
   const nccl = ncclIn(text);
   const rank =
     global?.[1] ??
     global?.[2] ??
     /\brank=(\d{1,6})\b/.exec(actor)?.[1] ??
-    RANK_WITHIN.exec(text)?.[1];
+    (text.includes('ank ') ? RANK_WITHIN.exec(text)?.[1] : undefined);
   const gpu = local?.[1] ?? nccl?.[1];
   return {
     at,
@@ -274,10 +288,15 @@ function lineOf(written: string, number: number, collectors: Collectors): Line {
     of,
     stream: `${actor}${(global ?? local)?.[0] ?? ''}`,
     level,
-    text: text.replace(LOGGER, '').replace(RANK_OF_TRACEBACK, ''),
+    text: withoutLogger(text),
     number,
     redrawn: false,
   };
+}
+
+function withoutLogger(text: string): string {
+  const said = /^[[A-Z]/.test(text) ? text.replace(LOGGER, '') : text;
+  return said.startsWith('Traceback') ? said.replace(RANK_OF_TRACEBACK, '') : said;
 }
 
 /** `: I tensorflow/`, `[2026-02-11 20:08:00,117 I 4121 4121]`: a letter behind a time. */
@@ -292,6 +311,9 @@ const STORE_FAILED =
 /** TensorFlow only notes that it has no library of the driver, no driver or no device (cuda_diagnostics.cc), and tells then that it cannot start CUDA. */
 const NO_DRIVER =
   /'libcuda\.so\.1'; dlerror: |\bCouldn't open CUDA library libcuda\.so|\bno NVIDIA GPU device is present|\bkernel driver does not appear to be running\b/;
+
+/** `2024-05-01 10:00:00.1 [W:onnxruntime:Default, `. */
+const OF_ONNX = /^[\d\s:.,TZ-]{0,40}\[([VIWEF]):onnxruntime\b/;
 
 /** `[2025-04-11 10:00:03.123] [error]` of spdlog, `[error    ]` of structlog, `[10:00:01 ERR]` of Serilog. */
 const BRACKETED =
@@ -327,9 +349,14 @@ const PYTHON_WARNING = /^\S{1,400}:\d{1,6}: \w*Warning: /;
 /** An exception may speak of levels: `RuntimeError: [NaN DEBUG] …`, `ValueError: Warning: …`. */
 const RAISED = /^(?:[a-z_]\w{0,60}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): /;
 
+/** One of these has each line that tells its level. */
+const MAY_NAME_LEVEL =
+  /ERROR|CRITICAL|FATAL|DEBUG|INFO|NOTICE|WARN|Warning: |^\[?[EFIW]\d{3,4} |^\[[EW][ :]|\[[EIVW]\] /;
+
 /** NCCL writes its errors as WARN and all else as INFO. */
 function levelOf(text: string): Line['level'] {
-  const nccl = ncclIn(text)?.[2] ?? NCCL_LEVEL.exec(text)?.[1];
+  const nccl =
+    ncclIn(text)?.[2] ?? (NCCL_LEVEL_WORD.test(text) ? NCCL_LEVEL.exec(text)?.[1] : undefined);
   if (nccl !== undefined) return nccl === 'INFO' || nccl === 'TRACE' ? 'quiet' : 'error';
   const libfabric = text.startsWith('libfabric:') ? LIBFABRIC.exec(text)?.[1] : undefined;
   if (libfabric !== undefined) return libfabric === 'warn' ? 'plain' : 'quiet';
@@ -337,11 +364,12 @@ function levelOf(text: string): Line['level'] {
   if (ucx !== undefined) return ucx === 'WARN' ? 'warning' : 'error';
   // PyTorch only warns of it, and the process has no CUDA from there on.
   if (text.includes(' CUDA initialization: ')) return 'error';
-  if (STORE_FAILED.test(text) || NO_DRIVER.test(text)) return 'error';
-  if (DIAGNOSED.test(text)) return 'error';
+  if (text.includes('[c10d]') && STORE_FAILED.test(text)) return 'error';
+  if (NO_DRIVER.test(text)) return 'error';
+  if (text.includes('| Fail') && DIAGNOSED.test(text)) return 'error';
   if (STARTING.test(text)) return 'quiet';
   if (text.includes('Warning: ') && PYTHON_WARNING.test(text)) return 'warning';
-  if (RAISED.test(text)) return 'plain';
+  if (/(?:Error|Exception): /.test(text) && RAISED.test(text)) return 'plain';
   const head = text.slice(0, 100);
   const bracketed =
     /^[\d\s[]/.test(head) && head.includes('[')
@@ -352,13 +380,17 @@ function levelOf(text: string): Line['level'] {
     return /^(?:warn|wrn)/.test(bracketed) ? 'warning' : 'quiet';
   }
   const [, behind, before] = LETTER.exec(head) ?? [];
-  const letter = behind ?? before;
+  const onnx = head.includes(':onnx') ? OF_ONNX.exec(head)?.[1] : undefined;
+  if (onnx === 'W') return 'warning';
+  const letter = behind ?? before ?? onnx?.replace('V', 'I');
   if (letter !== undefined) return letter === 'I' ? 'quiet' : 'error';
   const named = namedLevelOf(text);
   if (named !== undefined)
     return named.startsWith('warn') ? 'warning' : LEVELS_OF_ERRORS.test(named) ? 'error' : 'quiet';
+  if (!MAY_NAME_LEVEL.test(head)) return 'plain';
   // The last one is TensorRT's: `[03/27/2024-11:09:02] [TRT] [E] 6: `.
-  if (/\b(?:ERROR|CRITICAL|FATAL)\b|^\[?[EF]\d{3,4} |^\[E[ :]|\] \[E\] /.test(head)) return 'error';
+  if (/\b(?:ERROR|CRITICAL|FATAL)\b|^\[?[EF]\d{3,4} |^\[[CE][ :]|\] \[E\] /.test(head))
+    return 'error';
   if (/\b(?:DEBUG|INFO|NOTICE)\b|^\[?I\d{3,4} |\] \[[IV]\] /.test(head)) return 'quiet';
   return /\bWARN(?:ING)?\b|^\[?W\d{3,4} |^\[W[ :]|\] \[W\] |\b\w*Warning: /.test(head)
     ? 'warning'

@@ -123,6 +123,12 @@ export class ProgressCount {
     };
   }
 
+  /** The last line in which any of them did a step. */
+  lastStep(): number | undefined {
+    const lines = [...this.#steps.values()].flatMap(reached => reached.at(-1)?.line ?? []);
+    return lines.length === 0 ? undefined : Math.max(...lines);
+  }
+
   /** The last line before this one in which the program said that it was done, where it did no more since. */
   doneBefore(line: number): number | undefined {
     const said = this.#doneAt.findLast(one => one < line);
@@ -139,7 +145,7 @@ export class ProgressCount {
 
   add(stream: string, text: string, line: number): void {
     const at = { stream, line };
-    if (SERVED.test(text)) this.#step(1, at);
+    if (text.includes('"POST ') && SERVED.test(text)) this.#step(1, at);
     if (ROW_BEGINS.test(text) && COLUMNS.test(text) && ROW.test(text)) this.#step(ROW_STEPS, at);
     for (const [index, form] of COUNTS.entries()) {
       if (index === OF_BARS && !text.includes('/')) continue;

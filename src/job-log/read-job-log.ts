@@ -6,9 +6,16 @@ import { exceptionMeaning, ofItsWords, ownFailure, waitedInVain } from './by-wor
 import { collectiveWaitOf } from './collective-wait.ts';
 import { type Occurrence, withoutBanner, withoutProbes, withRole } from './ending.ts';
 import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn, quits } from './failure-forms.ts';
+import { ofStack } from './gpu-stack.ts';
 import { isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { CHAIN_LINES, causedBy, headed, headsTraceback, saysBelow } from './headings.ts';
-import { withErrorStacks, withHelpBlocks, withLoggedStacks } from './help-blocks.ts';
+import {
+  withBoxes,
+  withCommandOutput,
+  withErrorStacks,
+  withHelpBlocks,
+  withLoggedStacks,
+} from './help-blocks.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import {
   BELOW_LINES,
@@ -16,6 +23,7 @@ import {
   lastWords,
   type Place,
   quitting,
+  withAbove,
   withForerunner,
   withWarning,
 } from './last-words.ts';
@@ -29,7 +37,7 @@ import { withoutGot } from './recovered.ts';
 import { reportOf } from './reports.ts';
 import { saidXidsOf } from './said-xids.ts';
 import { withoutSecrets } from './secrets.ts';
-import { Tracebacks } from './tracebacks.ts';
+import { frameBelow, Tracebacks } from './tracebacks.ts';
 
 const ENTRIES_MAX = 12;
 const RANKS_MAX = 64;
@@ -48,13 +56,15 @@ interface FetchedLog
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const { lines: written, unreadCharacters } = linesOf(text);
-  const lines = withLoggedStacks(withErrorStacks(withHelpBlocks(withoutQuestions(written))));
+  const own = withCommandOutput(withoutQuestions(written));
+  const lines = withLoggedStacks(withErrorStacks(withBoxes(withHelpBlocks(own))));
   const { found, ordinary, progress, got } = foundIn(lines);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
   const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
   const story = storyOf(found, end, progress);
-  const told = withoutPassed(withForerunner(story.told, lines, progress), lines, progress);
+  const passed = withoutPassed(withForerunner(story.told, lines, progress), lines, progress);
+  const told = ofStack(passed, lines);
   const began = told.find(({ meaning }) => meaning.role !== 'report') ?? told[0];
   const beganAt = began?.line ?? Number.POSITIVE_INFINITY;
   return {
@@ -72,7 +82,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
     recovered: story.recovered + got,
     ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
     ...optional({ ofPods: podWordsOf(lines, progress), addresses: addressesOf(lines) }),
-    ...optional({ ownRanks: ranksOf(lines) }),
+    ...optional({ ownRanks: ranksOf(lines), workedAt: lines[(progress.lastStep() ?? 0) - 1]?.at }),
     ...optional({ xids: saidXidsOf(lines) }),
   };
 }
@@ -116,6 +126,10 @@ const textsOf = (lines: readonly Line[]): readonly string[] => lines.map(({ text
 /** Within so many ordinary lines of its end, a program says why it gives up. */
 const LAST_WORDS_LINES = 16;
 
+/** Most lines stay as they are. */
+const withText = (line: Line, text: string): Line =>
+  text === line.text ? line : { ...line, text };
+
 /** Lines with a meaning, lines that only look like a failure, and how many other lines there are. */
 function foundIn(lines: readonly Line[]) {
   const occurrences: Occurrence[] = [];
@@ -130,7 +144,7 @@ function foundIn(lines: readonly Line[]) {
     const { stream, at, rank, gpu, level } = line;
     const mayFail = (level === 'quiet' ? MAY_REPORT : MAY_FAIL).test(line.text);
     const text = mayFail ? withoutQuoted(line) : line.text;
-    const read = tracebacks.read({ ...line, text });
+    const read = tracebacks.read(withText(line, text));
     if (!read) return;
     const { isFrame, said: words, exception, ends, chain, during } = read;
     const next = () => lines.slice(index + 1, index + 1 + BELOW_LINES);
@@ -144,9 +158,11 @@ function foundIn(lines: readonly Line[]) {
       if (line.text.trim() === '') return;
       progress.add(stream, text, index + 1);
       const above = headAbove(lines, index);
+      // Without the data that it quotes.
+      const isStill = mayFail && (text === line.text || MAY_FAIL.test(text));
       if (isFrame && !isNested(words, above)) return;
       if (
-        looksFailed({ ...line, text: text.trimStart() }, above) &&
+        looksFailed(withText(line, text.trimStart()), above, isStill) &&
         !isTriedAgain(text, textsOf(next())) &&
         !headsTraceback(line, next)
       ) {
@@ -189,9 +205,9 @@ function foundOf(
   const { restarts, lastLines, beforeOthers } = written;
   const all = bounded(written.occurrences);
   const occurrences = withoutGot(all, lines, progress);
-  const failures = withoutGot(written.failures, lines, progress);
+  const failures = withAbove(lines, withoutGot(written.failures, lines, progress));
   const givenUp = isSilent(occurrences, failures)
-    ? withoutBanner(lastWords(lines, lastLines), occurrences)
+    ? withoutBanner(withoutProbes(lastWords(lines, lastLines), ordinary), occurrences)
     : quitting(lines, beforeOthers, progress);
   const found: Found = {
     ...{ occurrences, restarts, givenUp: withoutGot(givenUp, lines, progress) },
@@ -291,6 +307,16 @@ const mayPass = ({ id, role, layer }: Meaning, next: readonly Line[]): boolean =
   !OF_SIGNALS.test(id) &&
   !next.some(({ level, text }) => level === 'error' && meaningOf(text)?.id === id);
 
+const CRASHES = /^(?:crash|bus-error)$/;
+/** Below the first of them that has a stack. */
+function frameOf(group: readonly Occurrence[], lines: readonly Line[]): string | undefined {
+  for (const { line } of group.slice(0, RANKS_MAX)) {
+    const frame = frameBelow(lines, line - 1);
+    if (frame !== undefined) return plainText(withoutSecrets(frame), TEXT_CHARACTERS_MAX);
+  }
+  return undefined;
+}
+
 /** Equal ones as one entry, at the place of the first. */
 function merged(occurrences: readonly Occurrence[], lines: readonly Line[]): JobLogEntry[] {
   const groups = Map.groupBy(
@@ -315,6 +341,7 @@ function merged(occurrences: readonly Occurrence[], lines: readonly Line[]): Job
         ...ranks.filter(rank => rank !== first.rank),
       ].slice(0, RANKS_MAX),
       ...optional({ gpu: first.gpu, of: line && (line.of ?? whoseWords(line)) }),
+      ...optional({ frame: CRASHES.test(id) ? frameOf(group, lines) : undefined }),
       text: first.summed
         ? withoutSecrets(first.text)
         : quoteOf(lines[first.line - 1]?.text ?? '', first.meaning),

@@ -27,6 +27,10 @@ const CHAINED =
 /** An object could not be taken down; Python prints the traceback and goes on. */
 const IGNORED = /^Exception ignored in/;
 
+/** What a line begins with or holds that is anything to a traceback. */
+const MAY_TELL =
+  /^(?:\s|[│╭╰+|]|frame #|raise |what\(\)|during handling|the above exception)|error|exception|interrupt|exit|failure|timeout|see above/i;
+
 /** What a line is to the tracebacks around it. */
 interface TracebackLine {
   /** A frame of a stack, whatever else it may look like. */
@@ -65,6 +69,11 @@ export class Tracebacks {
     if (whole.endsWith(TRACEBACK)) {
       this.#open.set(stream, indentOf(whole));
       return undefined;
+    }
+    if (!this.#open.has(stream) && !MAY_TELL.test(whole)) {
+      const during = this.#chained.get(stream) === true ? true : undefined;
+      const plain = { isFrame: false, said: whole, exception: undefined, ends: false };
+      return { ...plain, chain: this.#chain, during };
     }
     const text = this.#dedented(stream, whole);
     const isCode = RAISE.test(text);
@@ -108,4 +117,43 @@ export class Tracebacks {
   isChained(stream: string): boolean {
     return this.#chained.delete(stream);
   }
+}
+
+/** So far below a crash its stack is looked for. */
+const STACK_LINES = 48;
+/**
+ * Frames as they are printed: `[ 2] /a/libnccl.so.2(ncclGroupEnd+0x3)[0x7f]` of Open MPI and glibc, `#3  0x7f in f () from
+ * /a/b.so` and `#4  main (argc=1) at a.cpp:12` of gdb, `frame #1: f + 0x5 (0x7f in /a/b.so)` of PyTorch, `# C  [b.so+0x1]  f+0x2`
+ * of Java, `#2  0x40 in solve_` of gfortran, `f at /a/b.so (unknown line)` of Julia, `  File "a.py", line 3 in f` of Python, and forrtl's table.
+ */
+const FRAMES: readonly RegExp[] = [
+  /(?:^|[\s\]])(?<file>\/?[\w./+-]{1,300})\((?<name>[\w:~.@$]{0,200})(?:\+0x[0-9a-f]{1,16})?\) ?\[0x[0-9a-f]{1,16}\]/,
+  /^\s{0,4}#\d{1,4} {1,4}(?:0x[0-9a-f]{1,16} in )?(?<name>[\w:~.$?]{1,200})(?:<[^>]{0,200}>)? ?\([^)]{0,400}\)(?: (?:from|at) (?<file>[\w./+-]{1,300}))?/,
+  /^\s{0,4}#\d{1,4} {1,4}0x[0-9a-f]{1,16} in (?<name>[A-Za-z_]\w{0,100})\s*$/,
+  /^frame #\d{1,4}: (?<name>[\w:~.$<> ]{1,300}?)(?:\(.{0,400}\))? \+ 0x[0-9a-f]{1,16} \(0x[0-9a-f]{1,16} in (?<file>[\w./+-]{1,300})\)/,
+  /^(?:# )?[CVJjv] {1,4}\[(?<file>[\w./+-]{1,200})\+0x[0-9a-f]{1,16}\](?: {1,4}(?<name>[\w:~.$]{1,200}))?/,
+  /^(?<name>[\w.!]{1,200}) at (?<file>\/[\w./+-]{1,300})(?::\d{1,7}| \(unknown line\))$/,
+  /^\s{1,8}File "(?<file>[^"]{1,300})", line (?<line>\d{1,7}) in (?<name>\w{1,100})$/,
+  /^(?<file>[\w.+-]{1,40}) {2,24}[0-9A-F]{8,16} {1,4}(?<name>\w{1,60}) {2,40}(?:\d{1,7}|Unknown) {1,4}\S/,
+];
+/** What a process runs once it has crashed, and before it began. */
+const OF_CRASH =
+  /^(?:_{0,2}(?:GI_)?(?:raise|abort|gsignal|restore_rt|kill(?:pg)?|assert_fail\w{0,8}|sigaction|sigtramp|pthread_kill\w{0,16})|_start|__libc_\w{1,40}|for__\w{1,40}|ucs_(?:debug|handle|error)\w{0,60}|Unknown|\?\?|__gnu_cxx\w{0,60}|std::terminate\w{0,8}|c10::Error\S{0,80}|funlockfile)$/;
+const OF_SYSTEM =
+  /^(?:libc|libpthread|ld|ld-linux[\w-]{0,20}|linux-vdso|libgcc_s|libasan|libubsan)(?:[-.]|$)/;
+
+/** The first function or library of the stack below a crash that is none of the crash itself: `ncclGroupEnd in libnccl.so.2`. */
+export function frameBelow(lines: readonly Line[], index: number): string | undefined {
+  const stream = lines[index]?.stream;
+  for (const line of lines.slice(index + 1, index + 1 + STACK_LINES)) {
+    if (line.stream !== stream) continue;
+    const frame = FRAMES.map(form => form.exec(line.text)?.groups).find(groups => groups);
+    if (!frame) continue;
+    const { file = '', name = '', line: at } = frame;
+    const short = file.slice(file.lastIndexOf('/') + 1);
+    if (OF_CRASH.test(name) || (OF_SYSTEM.test(short) && at === undefined)) continue;
+    if (name === '' || short === '') return name || short || undefined;
+    return `${name} in ${short}${at === undefined ? '' : `:${at}`}`;
+  }
+  return undefined;
 }

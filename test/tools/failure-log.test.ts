@@ -101,6 +101,18 @@ describe('explain_failure with the log of the job', () => {
     expect(answer.against).toContain('only the program says so: it is possible, not proven');
   });
 
+  test('a crash stands with the first frame of its stack', async () => {
+    const frame = '[ 1] /opt/lib/libnccl.so.2(ncclGroupEnd+0x3f)[0x7f8e]';
+    const answer = await explained(withLog('Segmentation fault (core dumped)', frame));
+    expect(answer.why[0]).toBe(
+      'the first error of its log: Program crashed ("Segmentation fault (core dumped)", in its stack ncclGroupEnd in libnccl.so.2)',
+    );
+    expect(answer.log?.entries).toMatchObject([{ frame: 'ncclGroupEnd in libnccl.so.2' }]);
+    expect(answer.text).toContain(
+      'cause: Program crashed: "Segmentation fault (core dumped)", in its stack nccl',
+    );
+  });
+
   test.each([
     ['RuntimeError: Detected mismatch between collectives on ranks. Rank 1 is running …', true],
     [

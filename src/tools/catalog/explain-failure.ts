@@ -174,7 +174,7 @@ type PeerRow = NonNullable<FailureAnswer['job']>['peers'][number];
 type LogRow = NonNullable<FailureAnswer['log']>['entries'][number];
 
 const logLine = (row: LogRow): string =>
-  `  ${row.at === undefined ? '' : `${row.at} `}${row.role}: ${row.title}${whoOf(row)}${row.count > 1 ? `, ${row.count} lines` : ''}: "${row.text}"`;
+  `  ${row.at === undefined ? '' : `${row.at} `}${row.role}: ${row.title}${whoOf(row)}${row.count > 1 ? `, ${row.count} lines` : ''}: "${row.text}"${row.frame === undefined ? '' : `, in its stack ${row.frame}`}`;
 
 function podGpus({ phase, gpus, pcis, gpusFrom, loggedOn = [] }: FailureAnswer['pod']): string {
   const by = ` (by ${gpusFrom.replace('_', ' ')})`;

@@ -35,6 +35,8 @@ const LogRow = z
     gpu: z.int().optional(),
     /** The host, the address or the pod that a label before the line names. */
     of: z.string().optional(),
+    /** Of a crash: where in the program or its libraries. */
+    frame: z.string().optional(),
     text: z.string(),
   })
   .meta({ listedKeys: ['title', 'role', 'ranks', 'text'] });

@@ -171,6 +171,7 @@ function logPart({
   ofPods: _,
   addresses: __,
   ownRanks: ___,
+  workedAt: _____,
   xids: ____,
   ...read
 }: JobLog): NonNullable<FailureAnswer['log']> {
@@ -181,9 +182,9 @@ function logPart({
   };
 }
 
-const logRow = ({ title, role, layer, at, count, ranks, gpu, of, text }: JobLogEntry) => ({
+const logRow = ({ title, role, layer, at, count, ranks, gpu, of, frame, text }: JobLogEntry) => ({
   ...{ title, role, layer, count, ranks: [...ranks], text },
-  ...optional({ at, gpu, of }),
+  ...optional({ at, gpu, of, frame }),
 });
 
 function withoutPod(facts: FailureAnswer, reason: MissingReason, detail = ''): FailureAnswer {

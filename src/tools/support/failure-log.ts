@@ -146,10 +146,10 @@ export function whoOf({ ranks, of }: Who): string {
   return `${rank}${of === undefined ? '' : `${rank === '' ? ',' : ''} of ${of}`}`;
 }
 
-export function wordsOf({ title, at, ranks, gpu, of, text }: JobLogEntry): string {
+export function wordsOf({ title, at, ranks, gpu, of, frame, text }: JobLogEntry): string {
   const who = whoOf({ ranks: ranks.slice(0, 1), of });
   const where = gpu === undefined ? '' : `, its GPU ${gpu}`;
-  return `${title}${at === undefined ? '' : ` at ${at}`}${who}${where} ("${text}")`;
+  return `${title}${at === undefined ? '' : ` at ${at}`}${who}${where} ("${text}"${frame === undefined ? '' : `, in its stack ${frame}`})`;
 }
 
 /** Not one that still runs, or has ended well. */

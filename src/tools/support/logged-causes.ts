@@ -1,7 +1,7 @@
 import type { ClusterPod, ContainerEnd } from '../../contract/cluster-view.ts';
 import type { JobLog, JobLogEntry } from '../../contract/job-log.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
-import { causeIn } from './first-cause.ts';
+import { causeIn, timeOf } from './first-cause.ts';
 import { standingPods } from './job-logs.ts';
 import type { JobRoot } from './job-root.ts';
 import { failedPods, hasFailed } from './job-state.ts';
@@ -47,16 +47,34 @@ export function logsOf(job: TargetJob): readonly PodLog[] {
   ];
 }
 
+/** Whether others worked on for long after a moment of this pod: what befell it then did not end them. */
+export const workedOn = (
+  job: TargetJob,
+  { pod, atMs, forMs }: { readonly pod: ClusterPod; readonly atMs: number; readonly forMs: number },
+): boolean =>
+  logsOf(job).some(
+    other =>
+      other.pod !== pod &&
+      other.log.workedAt !== undefined &&
+      timeOf(other.log.workedAt) > atMs + forMs,
+  );
+
 /** What logs of the job call a cause, and where that happened by their words. */
 export function loggedCauses(job: TargetJob, places: Places = placesOf(job)): LoggedCause[] {
   return logsOf(job).flatMap(({ pod, log, end }) => {
-    // Who runs on and prints the driver's lines is a witness: bySaidXids tells whose GPU they are of, if of any.
-    const cause = causeIn(end ? log : { entries: log.entries.filter(one => !isXidLine(one)) });
+    const cause = causeIn(end ? log : { entries: log.entries.filter(isOwn) });
     // What it has done all the same ended nothing.
     if (!cause || (!end && log.doneAfter !== undefined)) return [];
     return [{ pod: placeOf({ pod, log }, cause, { job, places }), by: pod, cause }];
   });
 }
+
+/**
+ * What stands in the log of a pod that did not fail of its node's GPUs is a monitor's, and no end of its own: bySaidXids
+ * tells whose GPU it is, if of any.
+ */
+const isOwn = (entry: JobLogEntry): boolean =>
+  !isXidLine(entry) && !/^(?:sxid|nvml)-/.test(entry.id);
 
 /** A launcher, Ray's head and a submitter print what happened elsewhere, and mostly say where. */
 const NAMED_LINES = 6;
