@@ -157,7 +157,8 @@ describe('a job', () => {
     ...{ name: 'JobSet/train', namespace: 'team-a', pods, gone: present([]) },
   });
   const WORKS = '2026-03-01T11:29:00Z step 300 loss 2.1';
-  const MONITOR = podOf('npd-7', 'gpu-7', ['2026-03-01T09:00:00Z Start log monitor', XID_79]);
+  const npd = podOf('npd-7', 'gpu-7', ['2026-03-01T09:00:00Z Start log monitor', XID_79]);
+  const MONITOR = { ...npd, pod: { ...npd.pod, gpus: {} } };
   const OTHERS = [
     podOf('train-0', 'gpu-3', [WORKS, TIMED_OUT], 134),
     podOf('train-2', 'gpu-5', [WORKS, TIMED_OUT], 134),
@@ -167,6 +168,15 @@ describe('a job', () => {
   test.each([
     ['that timed out, too', podOf('train-1', 'gpu-7', [WORKS, TIMED_OUT], 134)],
     ['that hangs', podOf('train-1', 'gpu-7', [WORKS])],
+    [
+      'that hung until it was stopped',
+      podOf(
+        'train-1',
+        'gpu-7',
+        [WORKS, '2026-03-01T11:40:48Z Received 15 death signal, shutting down workers'],
+        137,
+      ),
+    ],
   ])('began, as far as a monitor tells, in the pod on its node %s', (_, struck) => {
     const answer = judgeJob(jobOf(MONITOR, ...OTHERS, struck), unread);
     expect(answer).toMatchObject({
@@ -225,6 +235,30 @@ describe('a job', () => {
   test('none of whose other pods are there is not judged by a monitor', () => {
     const answer = judgeJob(jobOf(...OTHERS, MONITOR), unread);
     expect(answer.why.join(' ')).not.toContain('XID 79');
+  });
+
+  test('began in a pod that hangs and prints such a line itself', () => {
+    const gpud = `2026-03-01T11:30:01Z gpud[12]: component=xid event=critical xid=79 pci=0000:bb:00`;
+    const struck = podOf('train-1', 'gpu-7', [WORKS, gpud]);
+    expect(judgeJob(jobOf(...OTHERS, struck), unread)).toMatchObject({
+      first: { pod: 'train-1', code: 'XID 79', gpu: '0000:bb:00' },
+    });
+  });
+
+  test('whose pods were told at once that another had gone did not wait for a GPU that failed long before', () => {
+    const GONE =
+      '2026-03-01T11:40:03Z torch.distributed.DistBackendError: NCCL error: remote process exited or there was a network error';
+    const answer = judgeJob(
+      jobOf(
+        podOf('train-0', 'gpu-3', [WORKS, '2026-03-01T11:40:01Z ValueError: no text'], 1),
+        podOf('train-1', 'gpu-7', [WORKS, TIMED_OUT], 1),
+        MONITOR,
+      ),
+      unread,
+    );
+    expect(answer).toMatchObject({ fault: 'application', first: { pod: 'train-0' } });
+    const alone = judgeJob(jobOf(podOf('train-1', 'gpu-7', [WORKS, GONE], 1), MONITOR), unread);
+    expect(alone.why.join(' ')).not.toContain('XID');
   });
 
   test('that goes on is not judged by what a monitor told', () => {

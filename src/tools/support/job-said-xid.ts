@@ -10,7 +10,15 @@ import { firstEntry } from './failure-log.ts';
 import { causeIn, timeOf } from './first-cause.ts';
 import type { JobRoot } from './job-root.ts';
 import { failedPods, type JobNode } from './job-state.ts';
-import { isBehind, isLineOf, kernelWord, machineXids, mayFollow, verdictOf } from './said-xids.ts';
+import {
+  hasWaited,
+  isBehind,
+  isLineOf,
+  kernelWord,
+  machineXids,
+  mayFollow,
+  verdictOf,
+} from './said-xids.ts';
 import { Searched } from './searched.ts';
 
 interface StruckPod {
@@ -70,7 +78,8 @@ function struckBy(job: TargetJob, by: ClusterPod, xid: SaidXid): ClusterPod | un
   const isAwaited = job.pods.some(
     each => entryOf(each, xid)?.role === 'consequence' && hasFollowed(job, each, xid),
   );
-  return struck.pod !== by && isAwaited ? struck.pod : undefined;
+  const isWorker = struck.pod !== by || Object.keys(by.gpus).length + by.claims.length > 0;
+  return isWorker && isAwaited ? struck.pod : undefined;
 }
 
 type JobPod = TargetJob['pods'][number];
@@ -89,8 +98,8 @@ function hasFollowed({ pods }: TargetJob, of: JobPod, xid: SaidXid): boolean {
   if (entry?.role === 'cause' && !entry.lastResort && !mayFollow(entry)) return false;
   const end = failedPods({ pods }).find(({ pod }) => pod === of.pod)?.end;
   const failedMs = timeOf(entry?.at ?? end?.finishedAt);
-  const hasWaited = entry?.role === 'consequence';
-  return isBehind(xid, failedMs, hasWaited ? SAID_FAULT_WAIT_MS_MAX : SAID_FAULT_MS_MAX);
+  const withinMs = entry && hasWaited(entry) ? SAID_FAULT_WAIT_MS_MAX : SAID_FAULT_MS_MAX;
+  return isBehind(xid, failedMs, withinMs);
 }
 
 const NodeTriage = z.looseObject({

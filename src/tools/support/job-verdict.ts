@@ -22,6 +22,7 @@ import { byPlatform } from './job-platform.ts';
 import { isOverWhileRunning, toldByOthers } from './job-pointers.ts';
 import { type JobRoot, NO_NODE, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
 import { bySaidXids } from './job-said-xid.ts';
+import { byStandingFault } from './job-standing-fault.ts';
 import {
   containersOf,
   countsOf,
@@ -39,6 +40,7 @@ import {
 import { type Beginning, type LoggedCause, loggedCauses } from './logged-causes.ts';
 import { awaitedRanks } from './rank-places.ts';
 import { byDeadline, byNodes } from './running-job.ts';
+import { mayFollow } from './said-xids.ts';
 
 /** Which pod of a node is to be explained: where it began by the logs, else the first that ended. */
 export function podToExplain(job: TargetJob, node: string): ClusterPod | undefined {
@@ -57,7 +59,7 @@ export function judgeJob(job: TargetJob, asked: readonly JobNode[]): JobAnswer {
   const root =
     byMachine(job, nodes) ??
     (failed.length > 0
-      ? byPods(job, nodes, rows)
+      ? (byStandingFault(job, nodes) ?? byPods(job, nodes, rows))
       : byRunning(job, { nodes, rows, pace, containers }));
   const { pod: _, why, ...said } = root;
   return {
@@ -201,7 +203,8 @@ function isKnownFor(began: Beginning | undefined): boolean {
   if (began.root) return began.root.confidence !== 'low';
   if (!began.cause) return true;
   const { pod, cause } = began;
-  return isSure(cause) && (hasFailed(pod) || !OF_THE_MACHINE.includes(cause.layer));
+  const isOwn = isSure(cause) || !mayFollow(cause);
+  return isOwn && (hasFailed(pod) || !OF_THE_MACHINE.includes(cause.layer));
 }
 
 function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly JobRow[]): JobRoot {

@@ -103,14 +103,19 @@ export const bySaidXid: Judge = ({ saidFaults: said = [], log, end }) => {
   const first = log && firstEntry(log);
   const failedMs = timeOf(cause?.at ?? first?.at ?? end?.finishedAt);
   // Who waited for others may have been the one whose GPU was gone.
-  const hasWaited = !cause && first?.role === 'consequence';
-  const within = hasWaited ? SAID_FAULT_WAIT_MS_MAX : SAID_FAULT_MS_MAX;
+  const within = first && hasWaited(first) ? SAID_FAULT_WAIT_MS_MAX : SAID_FAULT_MS_MAX;
   const [found] = said
     // Its own log is judged by such a line where that is what it names first.
     .filter(each => each.kernelLog === 'unread' && !(cause && isLineOf(cause, each)))
     .filter(({ xid }) => isBehind(xid, failedMs, within));
   return found && verdictOf(found, 'and its program failed after that');
 };
+
+/** Whether it is the end of a long wait, or of a hang: who is told that a peer has gone is told so at once. */
+export const hasWaited = ({ role, id }: Pick<JobLogEntry, 'role' | 'id'>): boolean =>
+  role === 'consequence' && WAITED.test(id);
+const WAITED =
+  /^(?:nccl-(?:watchdog|heartbeat|aborted|ras-\w+)|ras-\w+|rendezvous|collective-not-joined|no-connection|told-to-stop|step-ended)$/;
 
 /** @param withinMs between the XID and what followed; a monitor that looks every few seconds tells of it late */
 export const isBehind = ({ at }: SaidXid, failedMs: number, withinMs: number): boolean => {
