@@ -262,6 +262,7 @@ export function podWordsOf(
   progress: ProgressCount,
 ): readonly PodWord[] | undefined {
   const seen = new Set<string>();
+  let lastReached: number | undefined;
   const words = lines.flatMap((line, index) => {
     if (!MAY_TELL.test(line.text) && !MAY_TELL.test(line.stream)) return [];
     const word = wordOf(lines, index);
@@ -269,7 +270,11 @@ export function podWordsOf(
     const { kind, names, ranks } = word;
     const key = `${kind} ${names.join(' ')} ${ranks.join(' ')}`;
     if (seen.has(key)) return [];
-    if (kind === 'unreached' && hasReached(lines, index, progress)) return [];
+    if (kind === 'unreached') {
+      // Once for all: a storm of tries that ends well is looked through for each of them otherwise.
+      lastReached ??= lines.findLastIndex(({ text }) => REACHED.test(text));
+      if (lastReached > index || hasWorkedOn(line, index, progress)) return [];
+    }
     seen.add(key);
     return word;
   });
@@ -279,9 +284,10 @@ export function podWordsOf(
 function wordOf(lines: readonly Line[], index: number): PodWord | undefined {
   const line = lines[index];
   if (!line) return undefined;
-  const said = `${labelHost(line.stream)}${line.text}`;
+  const host = labelHost(line.stream);
+  const said = `${host}${line.text}`;
   for (const { kind, text, below } of FORMS) {
-    const found = text.exec(said) ?? text.exec(line.text);
+    const found = text.exec(said) ?? (host === '' ? null : text.exec(line.text));
     if (!found) continue;
     const block = below
       ? lines.slice(index + 1, index + 1 + BLOCK_LINES).flatMap(one => below.exec(one.text) ?? [])
@@ -314,15 +320,9 @@ function wordOf(lines: readonly Line[], index: number): PodWord | undefined {
 /** Of lines that a launcher collected: `worker-2: `, as it stood before what was read. */
 const labelHost = (stream: string): string => /^[a-z0-9][\w.-]{0,252}: /i.exec(stream)?.[0] ?? '';
 
-function hasReached(lines: readonly Line[], index: number, progress: ProgressCount): boolean {
-  const line = lines[index];
-  if (!line) return false;
-  const { steps, othersSteps } = progress.between(line.stream, index + 1, lines.length + 1);
-  return (
-    steps >= WORKED_ON_STEPS ||
-    othersSteps >= WORKED_ON_STEPS ||
-    lines.slice(index + 1).some(({ text }) => REACHED.test(text))
-  );
+function hasWorkedOn({ stream }: Line, index: number, progress: ProgressCount): boolean {
+  const { steps, othersSteps } = progress.between(stream, index + 1, Number.POSITIVE_INFINITY);
+  return steps >= WORKED_ON_STEPS || othersSteps >= WORKED_ON_STEPS;
 }
 
 /** Where a process says at which address it is: Ray, TensorFlow, NCCL's choice of an interface. */
