@@ -79,7 +79,11 @@ function timesRun(text: string): number {
 test.each([
   ['tries that end well', 'connecting to peer #: Connection timed out', 'connected to peer'],
   ['memory that is short', 'CUDA out of memory. Tried to allocate # MiB', 'step 1'],
-  ['a place that is awaited', 'WARNING: cannot be scheduled right now: # GPUs', 'job started'],
+  [
+    'a place that is awaited',
+    '0/3 nodes are available: 3 Insufficient nvidia.com/gpu. #',
+    'job started',
+  ],
   ['watchdogs', 'Rank #] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=#', ''],
 ])('a storm is read line by line, not each line beside all others: %s', (_, line, end) => {
   const storm = (lines: number) =>
