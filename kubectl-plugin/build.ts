@@ -22,6 +22,7 @@ import { gzipSync } from 'node:zlib';
 import * as esbuild from 'esbuild';
 import {
   asciiWidth,
+  dottedPaths,
   embeddedKoffi,
   jsoncAsModule,
   koffiOfProgram,
@@ -128,7 +129,7 @@ export async function bundle(wanted: Omit<Bundle, 'bytesMax'>): Promise<esbuild.
     plugins: [
       ...(wanted.unchecked ? [uncheckedZod] : []),
       ...[lazyBuiltins, koffiFor(wanted)],
-      ...[withoutAjv, withoutRequests, asciiWidth],
+      ...[withoutAjv, withoutRequests, dottedPaths, asciiWidth],
       ...[jsoncAsModule, packedTables({ isLate: !wanted.snapshot })],
     ],
   });

@@ -41,7 +41,7 @@ export const TARGET = {
   }),
   podLogs: flag(z.boolean().default(true), {
     description:
-      'Logs of pods that failed, and of stuck NVIDIA software, are read; --no-pod-logs reads none',
+      'Logs of pods that failed and of their job, and of stuck NVIDIA software, are read; --no-pod-logs reads none',
     type: 'boolean',
     default: true,
   }),

@@ -175,7 +175,7 @@ export const podBeside = (api: Api, pod: ClusterPod, within: Within) =>
 
 /**
  * The same of all pods of a target that failed: those that ended first, where they are many; and the last words of
- * those that did not. Of a workload that serves, as a Deployment, nothing is read where no pod of it has failed.
+ * those that did not. Where none has failed nothing is read of one pod, nor of a workload that serves, as a Deployment.
  */
 export async function targetLogs(
   api: Api,
@@ -186,8 +186,8 @@ export async function targetLogs(
   const failed = inOrderOfEnds(all).slice(0, PEER_LOGS_MAX);
   const bounds = failed.length === 1 ? OWN : PEER;
   const beside = besideOf(api, failed, { tried, signal });
-  const isServing = failed.length === 0 && SERVES.test(job.name);
-  const standing = isServing ? [] : standingRuns(all);
+  const isLeft = failed.length === 0 && SERVES.test(job.name);
+  const standing = isLeft ? [] : standingRuns(all);
   const pods = job.pods.map(async each => {
     const reading = failed.includes(each.pod)
       ? failedRunLog(api, each.pod, signal, bounds)
@@ -199,5 +199,5 @@ export async function targetLogs(
   return { ...job, pods: await Promise.all(pods) };
 }
 
-/** Kinds that are never done: what such a pod logs of a request that failed ends nothing. */
-const SERVES = /^(?:Deployment|StatefulSet|DaemonSet|ReplicaSet|NodeSet|RayService)\//;
+/** Kinds that are never done, of which what a pod logs of a request that failed ends nothing, and pods, which belong to anything. */
+const SERVES = /^(?:Pod|Deployment|StatefulSet|DaemonSet|ReplicaSet|NodeSet|RayService)\//;

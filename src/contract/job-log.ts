@@ -152,6 +152,8 @@ export const jobLog = z.object({
   addresses: z.array(ownAddress).exactOptional(),
   /** Global ranks that its lines begin with. */
   ownRanks: ranks.exactOptional(),
+  /** When it counted a step for the last time. */
+  workedAt: publicText.exactOptional(),
   /** In the order of its lines; each code of a GPU once. */
   xids: z.array(saidXid).exactOptional(),
 });

@@ -21,6 +21,15 @@ const CLASSES: readonly (readonly [RegExp, Blame])[] = [
     'configuration',
   ],
   [/^UCXError$/, 'fabric'],
+  // Java's.
+  [
+    /^(?:UnknownHost|FileNotFound|NoSuchFile|AccessControl|AccessDenied|ClassNotFound)Exception$/,
+    'configuration',
+  ],
+  [
+    /^(?:(?:Http)?Connect(?:Timeout)?|SocketTimeout|NoRouteToHost|AnnotatedConnect)Exception$/,
+    'fabric',
+  ],
 ];
 
 const ofLayer = (layer: Blame) => KINDS.find(one => one.layer === layer);
@@ -123,7 +132,7 @@ const OF_PROGRAM = {
 } satisfies Partial<Meaning>;
 
 /** It says how often it has tried, and not what went wrong: `Minimization failed after 100 attempts.` */
-const ONLY_COUNTED =
+export const ONLY_COUNTED =
   /^[\w.]{1,100}: (?:[\w'-]{1,40} ){1,6}(?:failed|gave up|giving up|did not succeed) after (?:\w{1,20} )?\d{1,9} (?:attempts|retries|tries)\W*$/i;
 
 /** An exception that no row knows: another rank's or the program's, unless its words or its class say otherwise. */
@@ -178,6 +187,11 @@ export function ofItsWords(meaning: Meaning, text: string, below: readonly strin
 const STARTERS: readonly (readonly [RegExp, Blame])[] = [
   [/^(?:srun|sbatch|salloc|slurmstepd|slurmd)(?:-[\w.-]{1,64})?: (?:error|fatal): /, 'host'],
   [/^(?:FATAL: {3}(?=\S)|(?:ERROR|ABORT) {2}: |enroot-\w{1,20}: )/, 'configuration'],
+  // Engines and runtimes of containers, what loads modules, NVIDIA's daemons.
+  [
+    /^(?:(?:docker|podman|crun|runc|ctr|buildah|modprobe|insmod|rmmod|depmod|dkms|nvidia-(?:persistenced|modprobe|installer|fabricmanager)): )(?:error: )?/i,
+    'configuration',
+  ],
   // What sets the place up before it: apt, dpkg, the linker, mount, git, Intel's OpenMP.
   [
     /^(?:E: |dpkg: error |(?:\/\S{1,200}\/)?(?:[\w-]{1,60}-)?ld(?:\.\w{1,10})?: |collect2: |mount(?:\.\w{1,20})?: |fusermount\d?: |OMP: (?:System )?Error #\d{1,4}: )/,

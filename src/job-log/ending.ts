@@ -1,6 +1,6 @@
 import { JOB_NOTICE_MS, JOB_WENT_ON_MS } from '../contract/limits.ts';
 import { passesOn } from './failure-forms.ts';
-import { isLookingTool, isLoopback, isOfTool } from './harmless-lines.ts';
+import { isLookingTool, isLoopback, isOfTool, isProbe } from './harmless-lines.ts';
 import type { Meaning } from './job-texts.ts';
 import { tellsOfThread } from './of-others.ts';
 import type { ProgressCount } from './progress.ts';
@@ -215,7 +215,7 @@ const isCheckOfCall = ({ meaning, line }: Occurrence, later: readonly Occurrence
   );
 
 /** `RuntimeError: Jackhmmer failed`: what it printed stands below, with a text that is known. */
-const ONLY_FAILED =
+export const ONLY_FAILED =
   /^[\w.]{1,100}: (?:[\w./'"-]{1,60} ){1,6}(?:failed|crashed|did not (?:succeed|finish))(?: with (?:exit |return |error )?(?:code|status|value)?:? ?-?\d{1,5})?\W{0,3}$/i;
 const isOnlyFailed = ({ meaning, text, stream }: Occurrence, later: readonly Occurrence[]) =>
   meaning.id === 'exception' &&
@@ -357,9 +357,14 @@ export function withoutWeak(
   });
 }
 
-/** A tool of a start script that failed long before the end ended nothing. */
+/** A tool of a start script that failed long before the end ended nothing, and what a program only looks for even less. */
 export const withoutProbes = (failures: readonly Occurrence[], end: number) =>
-  failures.filter(one => end - one.ordinary <= FEW_LINES || !isOfTool(one.text));
+  failures.filter(({ ordinary, text }) => {
+    const lines = end - ordinary;
+    return isProbe(text) ? lines <= PROBED_LINES : lines <= FEW_LINES || !isOfTool(text);
+  });
+/** So few lines before the end, counted with its own, it may have been what ended the program. */
+const PROBED_LINES = 2;
 
 /** The banner of NGC's images says of each launcher that it has no GPU: it asks for none where its ranks run elsewhere. */
 export const withoutBanner = (givenUp: readonly Occurrence[], all: readonly Occurrence[]) =>

@@ -68,6 +68,8 @@ const HARMLESS = new RegExp(
     /\bis not a failure\b|^mkdir: .{1,200}: file exists\b|^rm: cannot remove\b/,
     // A call of NCCL that only passes a status on; a service that is there again.
     /\bNCCL WARN \S{1,120}:\d{1,6} -> \d{1,3}\b|\bresuming normal operation\b|\berrors? (?:has been |was )?resolved\b/,
+    // Kubernetes, of a write that a controller makes anew.
+    /\bthe object has been modified; please apply your changes\b/,
     /^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
   ]
     .map(({ source }) => source)
@@ -182,7 +184,7 @@ export function tellsOfNone(
 
 /** The line below says what it takes instead. */
 const INSTEAD =
-  /\b(?:setting|using|defaulting|reverting|switching)\b.{0,40}\b(?:to|instead|default\w*)\b/i;
+  /\b(?:setting|using|defaulting|reverting|switching)\b.{0,40}\b(?:to|instead|default\w*)\b|\b(?:continu(?:e|ing)|proceed(?:ing)?|go(?:ing)? on|carry(?:ing)? on) without\b/i;
 /** Nothing is taken in place of memory that there is not. */
 const OF_MEMORY = /\bout of (?:[\w-]+ ){0,2}memory\b|\boom\b|\bcannot allocate\b/i;
 /** It makes anew what it could not read. */
@@ -251,6 +253,11 @@ const LOOKS =
   /^(?:\/(?:\S{0,60}\/)?)?(?:cat|ls|ldd|stat|df|du|id|find|grep|head|tail|which|ip|ifconfig|lspci|lscpu): /;
 export const isOfTool = (text: string): boolean => TOOL.test(text);
 export const isLookingTool = (text: string): boolean => LOOKS.test(text);
+
+/** A display, a browser, a bus of the desktop, another maker's decoder: a program looks whether there is one, and does without. */
+const PROBES =
+  /\bopen (?:an? |the )?(?:X )?display\b|XSERVTrans\w+|\.X11-unix\b|\bxkbcomp\b|\bxdg[-_]\w|\bd-?bus\b|\bweb ?browser\b|\blibva\b|\bva-?api\b|\bva(?:Get|Init|Create|Open)\w+|\bva display\b|\blibGLX?\b|\bMESA-LOADER\b|\balsa\b|\bpulse ?audio\b|\bx11\.so\b/i;
+export const isProbe = (text: string): boolean => PROBES.test(text);
 
 /**
  * A row of data, a tag, what grep found in another log: a line may be all that tells of an error, and more likely is

@@ -131,6 +131,28 @@ export function withErrorStacks(lines: readonly Line[]): readonly Line[] {
   });
 }
 
+/** What a workflow shows of the command that it ran is indented below this: Nextflow, `Command error:`. */
+const SHOWS_OUTPUT =
+  /^\s{0,8}(?:command (?:error|output|stderr|stdout)|(?:captured )?stderr(?: output)?):\s*$/i;
+const INDENT = /^ {2,12}(?=\S)/;
+
+/** Why it failed, by its own word, stands so as well. */
+const OF_WORKFLOW = /\bError executing process\b/;
+const showsOutput = (lines: readonly Line[], at: number): boolean =>
+  SHOWS_OUTPUT.test(lines[at]?.text ?? '') ||
+  (/^Caused by:\s*$/.test(lines[at]?.text ?? '') &&
+    lines.slice(Math.max(0, at - 2), at).some(({ text }) => OF_WORKFLOW.test(text)));
+
+/** Such lines as the command wrote them. */
+export function withCommandOutput(lines: readonly Line[]): readonly Line[] {
+  let indent = '';
+  return lines.map((line, at) => {
+    if (showsOutput(lines, at - 1)) indent = INDENT.exec(line.text)?.[0] ?? '';
+    else if (line.text.trim() !== '' && !line.text.startsWith(indent)) indent = '';
+    return indent === '' ? line : { ...line, text: line.text.slice(indent.length) };
+  });
+}
+
 /** Java's exceptions, and what of them a logger writes below the line that tells of them. */
 const JAVA_EXCEPTION = /^(?:[a-z_]\w{0,40}\.){2,10}[A-Z][\w$]{0,80}(?:: |\s*$)/;
 const JAVA_FRAME = /^\s+at [\w$.]{1,300}[(/]/;

@@ -8,6 +8,7 @@ import {
   isApart,
   isBareStart,
   type Occurrence,
+  ONLY_FAILED,
   REASON_WITHIN_LINES,
   STARTS,
   withRole,
@@ -128,7 +129,8 @@ function reasonOf(cause: Occurrence, failures: readonly Occurrence[]): Occurrenc
   }
   const before = own.filter(({ line }) => line < cause.line);
   if (cause.meaning.id === 'import') return before.find(({ text }) => OF_INSTALLER.test(text));
-  const isHollow = cause.meaning.id === 'exception' && HOLLOW.test(cause.text);
+  const isHollow =
+    cause.meaning.id === 'exception' && (HOLLOW.test(cause.text) || ONLY_FAILED.test(cause.text));
   if (!isHollow && !passesOn(cause.text) && cause.meaning.id !== 'crash') return undefined;
   const withinLines = cause.meaning.id === 'crash' ? FEW_LINES : FOLLOWS_LINES;
   return before.find(({ ordinary }) => cause.ordinary - ordinary <= withinLines);

@@ -1,10 +1,10 @@
 import { plainText } from '../contract/untrusted.ts';
-import { firstErrorMeaning } from './by-words.ts';
+import { firstErrorMeaning, ONLY_COUNTED } from './by-words.ts';
 import { differsAt } from './collective-wait.ts';
 import { type Occurrence, withRole } from './ending.ts';
 import { FAILED_FORM, givesUp, onlyEnds, quits, takenBack, voiceOf } from './failure-forms.ts';
 import { isHarmless, isTriedAgain, onlyTellsLimit } from './harmless-lines.ts';
-import { allJobTexts, meaningOf } from './job-texts.ts';
+import { allJobTexts, type Meaning, meaningOf } from './job-texts.ts';
 import type { Line } from './log-lines.ts';
 import type { ProgressCount } from './progress.ts';
 import { TEXT_CHARACTERS_MAX } from './quote.ts';
@@ -134,7 +134,8 @@ export function withWarning(
   const from = Math.max(0, first.line - 1 - WARNED_WITHIN_LINES);
   const above = lines.slice(from, first.line - 1).flatMap((line, at) => {
     const own = ownWords(line);
-    if (own?.level !== 'warning' || !WARNS_OF.test(own.text) || isHarmless(own.text)) return [];
+    if (own?.level !== 'warning' || isHarmless(own.text)) return [];
+    if (!WARNS_OF.test(own.text) && meaningOf(own.text)?.role !== 'cause') return [];
     if (isTriedAgain(own.text, [])) return [];
     const said = failureOf(own.text, { ...first, line: from + at + 1 });
     return /^(?:configuration|host|fabric)$/.test(said.meaning.layer) ? said : [];
@@ -254,9 +255,13 @@ function lossLost(lines: readonly Line[], timesMin: number): Occurrence | undefi
 }
 
 /** What the line at an index says, as a row of the table has it. */
-function rowAt(id: string, lines: readonly Line[], index: number): Occurrence | undefined {
+function rowAt(
+  id: string,
+  lines: readonly Line[],
+  index: number,
+  meaning: Meaning | undefined = allJobTexts().find(row => row.id === id),
+): Occurrence | undefined {
   const line = lines[index];
-  const meaning = allJobTexts().find(row => row.id === id);
   if (!line || !meaning) return undefined;
   const { at, stream, rank, gpu, text } = line;
   const place = { at, stream, rank, gpu, line: index + 1, ordinary: index };
@@ -320,6 +325,18 @@ function worksBetween(progress: ProgressCount, from: number, to: number): boolea
 }
 const NO_NAME = /\bname resolution\b|\bname or service not known\b/i;
 
+/** Who only counted its tries has noted why each failed: the first of the notes that the table knows. */
+function notedTry(lines: readonly Line[], told: readonly Occurrence[]): Occurrence | undefined {
+  const counted = told.find(({ text }) => ONLY_COUNTED.test(text));
+  const from = Math.max(0, (counted?.line ?? 0) - NOTED_WITHIN_LINES);
+  return lines.slice(from, counted?.line ?? 0).flatMap(({ level, text }, at) => {
+    const noted = level === 'quiet' ? meaningOf(text) : undefined;
+    if (noted?.role !== 'cause') return [];
+    return rowAt(noted.id, lines, from + at, noted) ?? [];
+  })[0];
+}
+const NOTED_WITHIN_LINES = 120;
+
 /** What was told before of what its last cause came of, in no form of an error. */
 export function withForerunner(
   told: readonly Occurrence[],
@@ -329,10 +346,12 @@ export function withForerunner(
   const cause = told.find(({ meaning }) => meaning.role === 'cause');
   if (!cause) {
     if (progress.doneAfter(0) !== undefined) return told;
-    return [
-      lossLost(lines, TIMES) ?? memoryFull(lines, told) ?? calledOthers(lines) ?? [],
-      told,
-    ].flat();
+    const before =
+      lossLost(lines, TIMES) ??
+      memoryFull(lines, told) ??
+      calledOthers(lines) ??
+      notedTry(lines, told);
+    return [before ?? [], told].flat();
   }
   const before = forerunnerOf(cause, lines, progress);
   if (!before) return told;

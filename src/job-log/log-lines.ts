@@ -161,6 +161,13 @@ const ADDRESS = /\bip=([\w.:-]{2,64})/;
 /** `ERROR 11-27 12:00:00 [core.py:390]`, `E0810 15:46:05.718597139 ProcessGroupNCCL.cpp:632]`. */
 const LOGGER =
   /^\[?(?:(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b|[IWEF]\d{3,4} |[DIWE] \d\d-\d\d \d\d:)[^\]\n]{0,120}\] ?/;
+/** What a logger writes of another program's stderr has its own time and level: `hhblits.py:141] - 04:32:27.820 INFO: `. */
+const QUOTED_LEVEL = /\] \W{0,4}[\d:.,T-]{8,30} \[?(DEBUG|INFO|NOTICE|WARN(?:ING)?)\b[\]:]/;
+const quotedLevelOf = (text: string): Line['level'] | undefined => {
+  const level = LOGGER.test(text) ? QUOTED_LEVEL.exec(text.slice(0, 160))?.[1] : undefined;
+  if (level === undefined) return undefined;
+  return level.startsWith('WARN') ? 'warning' : 'quiet';
+};
 /** AlphaFold notes what its container wrote. */
 const OF_CONTAINER = /^I\d{4} [\d:.]{8,18} \d{1,20} run_docker\.py:\d{1,6}\] /;
 /** `[Stage-0] ERROR 03-12 `, `[SLURM STDERR] srun: `: a tag of whoever runs it, before what its logger or Slurm puts there. */
@@ -264,7 +271,8 @@ function lineOf(written: string, number: number, collectors: Collectors): Line {
   if (text.startsWith('E ')) text = text.replace(PYTEST, '');
   const noted = levelOf(text);
   const collected = noted === 'quiet' ? collectors.charactersIn(text, number) : 0;
-  const level = collected === 0 ? noted : 'plain';
+  const quoted = noted === 'error' ? quotedLevelOf(text) : undefined;
+  const level = collected === 0 ? (quoted ?? noted) : 'plain';
   text = text.slice(collected);
   const nccl = ncclIn(text);
   const rank =
@@ -303,6 +311,9 @@ const STORE_FAILED =
 /** TensorFlow only notes that it has no library of the driver, no driver or no device (cuda_diagnostics.cc), and tells then that it cannot start CUDA. */
 const NO_DRIVER =
   /'libcuda\.so\.1'; dlerror: |\bCouldn't open CUDA library libcuda\.so|\bno NVIDIA GPU device is present|\bkernel driver does not appear to be running\b/;
+
+/** `2024-05-01 10:00:00.1 [W:onnxruntime:Default, `. */
+const OF_ONNX = /^[\d\s:.,TZ-]{0,40}\[([VIWEF]):onnxruntime\b/;
 
 /** `[2025-04-11 10:00:03.123] [error]` of spdlog, `[error    ]` of structlog, `[10:00:01 ERR]` of Serilog. */
 const BRACKETED =
@@ -369,14 +380,17 @@ function levelOf(text: string): Line['level'] {
     return /^(?:warn|wrn)/.test(bracketed) ? 'warning' : 'quiet';
   }
   const [, behind, before] = LETTER.exec(head) ?? [];
-  const letter = behind ?? before;
+  const onnx = head.includes(':onnx') ? OF_ONNX.exec(head)?.[1] : undefined;
+  if (onnx === 'W') return 'warning';
+  const letter = behind ?? before ?? onnx?.replace('V', 'I');
   if (letter !== undefined) return letter === 'I' ? 'quiet' : 'error';
   const named = namedLevelOf(text);
   if (named !== undefined)
     return named.startsWith('warn') ? 'warning' : LEVELS_OF_ERRORS.test(named) ? 'error' : 'quiet';
   if (!MAY_NAME_LEVEL.test(head)) return 'plain';
   // The last one is TensorRT's: `[03/27/2024-11:09:02] [TRT] [E] 6: `.
-  if (/\b(?:ERROR|CRITICAL|FATAL)\b|^\[?[EF]\d{3,4} |^\[E[ :]|\] \[E\] /.test(head)) return 'error';
+  if (/\b(?:ERROR|CRITICAL|FATAL)\b|^\[?[EF]\d{3,4} |^\[[CE][ :]|\] \[E\] /.test(head))
+    return 'error';
   if (/\b(?:DEBUG|INFO|NOTICE)\b|^\[?I\d{3,4} |\] \[[IV]\] /.test(head)) return 'quiet';
   return /\bWARN(?:ING)?\b|^\[?W\d{3,4} |^\[W[ :]|\] \[W\] |\b\w*Warning: /.test(head)
     ? 'warning'

@@ -123,6 +123,12 @@ export class ProgressCount {
     };
   }
 
+  /** The last line in which any of them did a step. */
+  lastStep(): number | undefined {
+    const lines = [...this.#steps.values()].flatMap(reached => reached.at(-1)?.line ?? []);
+    return lines.length === 0 ? undefined : Math.max(...lines);
+  }
+
   /** The last line before this one in which the program said that it was done, where it did no more since. */
   doneBefore(line: number): number | undefined {
     const said = this.#doneAt.findLast(one => one < line);

@@ -6,9 +6,16 @@ import { exceptionMeaning, ofItsWords, ownFailure, waitedInVain } from './by-wor
 import { collectiveWaitOf } from './collective-wait.ts';
 import { type Occurrence, withoutBanner, withoutProbes, withRole } from './ending.ts';
 import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn, quits } from './failure-forms.ts';
+import { ofStack } from './gpu-stack.ts';
 import { isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { CHAIN_LINES, causedBy, headed, headsTraceback, saysBelow } from './headings.ts';
-import { withBoxes, withErrorStacks, withHelpBlocks, withLoggedStacks } from './help-blocks.ts';
+import {
+  withBoxes,
+  withCommandOutput,
+  withErrorStacks,
+  withHelpBlocks,
+  withLoggedStacks,
+} from './help-blocks.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
 import {
   BELOW_LINES,
@@ -49,15 +56,15 @@ interface FetchedLog
  */
 export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
   const { lines: written, unreadCharacters } = linesOf(text);
-  const lines = withLoggedStacks(
-    withErrorStacks(withBoxes(withHelpBlocks(withoutQuestions(written)))),
-  );
+  const own = withCommandOutput(withoutQuestions(written));
+  const lines = withLoggedStacks(withErrorStacks(withBoxes(withHelpBlocks(own))));
   const { found, ordinary, progress, got } = foundIn(lines);
   const from = lines.find(({ at }) => at !== undefined)?.at;
   const to = lines.findLast(({ at }) => at !== undefined)?.at;
   const end = { ordinary, at: to, line: Number.POSITIVE_INFINITY };
   const story = storyOf(found, end, progress);
-  const told = withoutPassed(withForerunner(story.told, lines, progress), lines, progress);
+  const passed = withoutPassed(withForerunner(story.told, lines, progress), lines, progress);
+  const told = ofStack(passed, lines);
   const began = told.find(({ meaning }) => meaning.role !== 'report') ?? told[0];
   const beganAt = began?.line ?? Number.POSITIVE_INFINITY;
   return {
@@ -75,7 +82,7 @@ export function readJobLog({ text, cut, ...fetched }: FetchedLog): JobLog {
     recovered: story.recovered + got,
     ...optional({ wait: collectiveWaitOf(lines), devices: rankDevicesOf(lines) }),
     ...optional({ ofPods: podWordsOf(lines, progress), addresses: addressesOf(lines) }),
-    ...optional({ ownRanks: ranksOf(lines) }),
+    ...optional({ ownRanks: ranksOf(lines), workedAt: lines[(progress.lastStep() ?? 0) - 1]?.at }),
     ...optional({ xids: saidXidsOf(lines) }),
   };
 }
@@ -200,7 +207,7 @@ function foundOf(
   const occurrences = withoutGot(all, lines, progress);
   const failures = withAbove(lines, withoutGot(written.failures, lines, progress));
   const givenUp = isSilent(occurrences, failures)
-    ? withoutBanner(lastWords(lines, lastLines), occurrences)
+    ? withoutBanner(withoutProbes(lastWords(lines, lastLines), ordinary), occurrences)
     : quitting(lines, beforeOthers, progress);
   const found: Found = {
     ...{ occurrences, restarts, givenUp: withoutGot(givenUp, lines, progress) },

@@ -38,10 +38,10 @@ export function allPastedTexts(): readonly PastedText[] {
 
 /**
  * `CUDA error 719`, `Cuda driver error 4`, `Cuda failure 999`, `NVML error: 15`, `CUDA initialization failure with
- * error: 35` of TensorRT, `(error code = CUDA:719)` of SYCL.
+ * error: 35` of TensorRT, `Cuda failure: status=35` of DeepStream, `(error code = CUDA:719)` of SYCL.
  */
 const NUMBERED =
-  /\b(cuda|nvml)[\s_-]*(?:driver |initialization )?(?:error|failure|err|return)\w*[\s:=#(]*(?:with error: )?(?:code\s*)?(\d{1,3})\b|\berror code = (cuda):(\d{1,3})\b/i;
+  /\b(cuda|nvml)[\s_-]*(?:driver |initialization )?(?:error|failure|err|return)\w*[\s:=#(]*(?:with error: )?(?:(?:code|status)\s*[:=]?\s*)?(\d{1,3})\b|\berror code = (cuda):(\d{1,3})\b/i;
 /** What programs print of a call that did not succeed: `cudaGetDeviceCount returned 35`, `cuInit(0) failed: 999`. */
 const RETURNED =
   /\bcu(?:da)?[A-Z]\w{1,60}(?:\([^()]{0,80}\))? (?:returned|failed|failed with(?: error)?):? (?:error )?(?:code )?(\d{1,3})(?=\s*(?:$|[(,;.:-]))/;

@@ -136,6 +136,43 @@ test('what a release decides is in its bundle, and in no other', async () => {
   expect(run('dist/plugin.mjs')).toBe('string,booleanexample/i@sha256:1');
 });
 
+test('client-node finds a token by a dotted path in what a command prints, and by nothing else', async () => {
+  write('token.json', '{"credential":{"access_token":"tok"},"at":"2031-01-01T00:00:00Z"}');
+  const asked = (path: string) => `
+    const config = {
+      'cmd-path': 'cat',
+      'cmd-args': ${JSON.stringify(join(project, 'token.json'))},
+      'token-key': '${path}',
+      'expiry-key': '{.at}',
+    };
+    const cluster = { name: 'c', server: 'https://localhost' };
+    const kubeconfig = new KubeConfig();
+    kubeconfig.loadFromOptions({
+      clusters: [cluster],
+      users: [{ name: 'u', authProvider: { name: 'gcp', config } }],
+      contexts: [{ name: 'x', cluster: 'c', user: 'u' }],
+      currentContext: 'x',
+    });
+    const options = { headers: {} };
+    await kubeconfig.applyToHTTPSOptions(options);
+    process.stdout.write(String(options.headers.Authorization));`;
+  const head = "import { KubeConfig } from '@kubernetes/client-node/dist/config.js';";
+  for (const [path, said] of [
+    ['{.credential.access_token}', /^Bearer tok$/],
+    ['{.credential[?(@.length)]}', /not a dotted path/],
+  ] as const) {
+    write('src/cli/main.ts', head + asked(path));
+    await bundle({
+      entry: join(project, 'src/cli/main.ts'),
+      output: join(project, 'dist/plugin.mjs'),
+    });
+    const ran = spawnSync(process.execPath, [join(project, 'dist/plugin.mjs')], {
+      encoding: 'utf8',
+    });
+    expect(ran.stdout + ran.stderr).toMatch(said);
+  }
+});
+
 test('a bundle above its limit is built and told', async () => {
   const bundles = bundlesOf(project).map(one => ({ ...one, bytesMax: 10 }));
   const { lines, tooLarge } = await buildAll(project, bundles);

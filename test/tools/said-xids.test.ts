@@ -100,6 +100,25 @@ describe('an XID that a container beside the program tells of', () => {
   });
 });
 
+describe('a line of the driver that the program itself prints, as anybody can', () => {
+  const own = present(logOf('main', XID_79, '2026-03-01T11:30:06Z KeyError: "pixel_values"'));
+
+  test('where the kernel log of that time was read takes nothing from its own error', async () => {
+    const answer = await explained({ log: own }, { kernelLog: true });
+    expect(answer).toMatchObject({ fault: 'application', confidence: 'high' });
+    expect(answer.why[0]).toContain('KeyError: "pixel_values"');
+    expect(answer.against.join(' ')).toContain(
+      'the kernel log of that time was read and has no such line',
+    );
+  });
+
+  test('where it was not read is possible at most, and takes no node out', async () => {
+    const answer = await explained({ log: own });
+    expect(answer).toMatchObject({ confidence: 'low', action: 'watch' });
+    expect(answer.against).toContain('only the program says so: it is possible, not proven');
+  });
+});
+
 describe('a monitor that is a pod of the job', () => {
   const peer = (more: Partial<JobPeer> = {}): JobPeer => ({
     ...{ pod: 'npd-7', node: 'gpu-3', reason: '', isHere: true },
@@ -168,6 +187,30 @@ describe('a job', () => {
     );
     const answer = judgeJob(jobOf(...OTHERS, podOf('train-1', 'gpu-7', [WORKS]), MONITOR), nodes);
     expect(answer.why.join(' ')).not.toContain('XID 79');
+  });
+
+  test('that runs on began in the pod that prints such a line itself, unless the kernel log there has none', async () => {
+    const ray = podOf('worker-1', 'gpu-7', [
+      WORKS,
+      `2026-03-01T11:30:01Z dcgm-sidecar: kmsg: ${XID_79.slice(32)}`,
+      '2026-03-01T11:30:02Z dcgm-sidecar: Unable to determine the device handle for GPU0000:bb:00.0: Unknown Error',
+    ]);
+    const head = podOf(
+      'head',
+      'gpu-3',
+      [
+        WORKS,
+        '2026-03-01T11:30:05Z ray.exceptions.ActorDiedError: The actor died unexpectedly before finishing this task.',
+      ],
+      1,
+    );
+    expect(judgeJob(jobOf(head, ray), unread)).toMatchObject({
+      ...{ fault: 'unknown', confidence: 'low' },
+      first: { pod: 'worker-1', code: 'XID 79' },
+    });
+    const { structured } = await answered(triageGpuNode, {}, instrumentsOf('dgx-h100'));
+    const read = unread.map(each => ({ ...each, triage: structured }));
+    expect(judgeJob(jobOf(head, ray), read).why.join(' ')).not.toContain('XID');
   });
 
   test.each([

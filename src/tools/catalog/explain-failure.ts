@@ -156,13 +156,20 @@ function logLines({ log, job }: FailureAnswer): string[] {
           ...job.peers
             .slice(0, ROWS_SHOWN)
             .map(
-              ({ pod, node, finishedAt, first, unread, unknown }) =>
-                `  ${pod} on ${node}${finishedAt === undefined ? '' : `, ended ${finishedAt}`}: ${first ? `${first.role}, ${first.title}${whoOf(first)}` : unread === undefined ? ofItsLog(unknown ?? '') : `log not read (${unread})`}`,
+              ({ pod, node, exitCode, finishedAt, first, unread, unknown }) =>
+                `  ${pod} on ${node}${endText({ exitCode, finishedAt })}: ${first ? `${first.role}, ${first.title}${whoOf(first)}` : unread === undefined ? ofItsLog(unknown ?? '') : `log not read (${unread})`}`,
             ),
         ]
       : []),
   ];
 }
+
+function endText({ exitCode, finishedAt }: Pick<PeerRow, 'exitCode' | 'finishedAt'>): string {
+  if (finishedAt !== undefined)
+    return `, ended ${finishedAt}${exitCode === 0 ? ' with exit code 0' : ''}`;
+  return exitCode === undefined ? ', still runs' : '';
+}
+type PeerRow = NonNullable<FailureAnswer['job']>['peers'][number];
 
 type LogRow = NonNullable<FailureAnswer['log']>['entries'][number];
 

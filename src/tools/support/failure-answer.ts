@@ -84,11 +84,12 @@ const JobPart = z.strictObject({
   pods: z.int(),
   failed: z.int(),
   read: z.int(),
-  /** Other pods of it that failed, in the order of their ends. */
+  /** Other pods of it that failed, in the order of their ends, and of the rest those whose logs tell of a failure. */
   peers: z.array(
     z.strictObject({
       pod: z.string(),
       node: z.string(),
+      /** Absent: it still runs. */
       exitCode: z.int().optional(),
       finishedAt: z.string().optional(),
       /** What began it, or what came first where no line tells that. */

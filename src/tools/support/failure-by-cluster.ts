@@ -103,7 +103,8 @@ export const neverStarted: Judge = ({ pod, container, podEvents, end, findings }
 };
 
 /** Why a pod has not begun to run, in one word of the kubelet or the scheduler; undefined where it has. */
-export function heldBack({ phase, reason, containers }: ClusterPod): string | undefined {
+export function heldBack({ phase, reason, node, containers }: ClusterPod): string | undefined {
+  if (node === '') return reason || 'no node';
   const waiting = containers.find(one => one.state === 'waiting' && NEVER_STARTED.test(one.reason));
   if (waiting) return waiting.reason;
   return NEVER_STARTED.test(reason) || phase === 'Pending' ? reason || phase : undefined;
@@ -192,6 +193,11 @@ const SIGNALS: Readonly<Record<number, Omit<Meaning, 'text'> & { readonly name: 
   },
 };
 
+const BY_ITSELF = 'the program ended itself with exit code';
+/** Whether nothing but its exit code tells of its end. */
+export const isByExitCode = ({ why: [first = ''] }: Pick<FailureAnswer, 'why'>): boolean =>
+  first.startsWith(BY_ITSELF);
+
 /** What an exit code or signal says of whose fault it is, without anything else known. */
 export function exitMeaning(end: Pick<ContainerEnd, 'exitCode' | 'signal'>): Meaning {
   const { exitCode } = end;
@@ -210,7 +216,7 @@ export function exitMeaning(end: Pick<ContainerEnd, 'exitCode' | 'signal'>): Mea
   }
   return {
     fault: 'application',
-    text: `the program ended itself with exit code ${exitCode}`,
+    text: `${BY_ITSELF} ${exitCode}`,
     advice: 'Read its last lines: kubectl logs --previous.',
   };
 }

@@ -171,6 +171,7 @@ function logPart({
   ofPods: _,
   addresses: __,
   ownRanks: ___,
+  workedAt: _____,
   xids: ____,
   ...read
 }: JobLog): NonNullable<FailureAnswer['log']> {

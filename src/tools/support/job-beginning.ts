@@ -1,13 +1,18 @@
 import type { ClusterPod } from '../../contract/cluster-view.ts';
 import type { JobLogEntry } from '../../contract/job-log.ts';
-import { JOB_CLOCKS_MS_MAX, JOB_DOUBT_MS_MAX } from '../../contract/limits.ts';
+import {
+  JOB_CLOCKS_MS_MAX,
+  JOB_DOUBT_MS_MAX,
+  JOB_NOTICE_MS,
+  JOB_WENT_ON_MS,
+} from '../../contract/limits.ts';
 import { optional } from '../../contract/optional.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
 import { killedForMemory, takenByCluster } from './failure-by-cluster.ts';
 import { signalOf } from './failure-facts.ts';
 import { wordOf, wordsOf } from './failure-log.ts';
 import { firstOf, isHollow, isSure, timeOf } from './first-cause.ts';
-import { byWhoWasMissed } from './job-missed.ts';
+import { byWhoWasMissed, startedAnew } from './job-missed.ts';
 import { byPointer } from './job-pointers.ts';
 import { failedPods } from './job-state.ts';
 import {
@@ -16,6 +21,7 @@ import {
   loggedCauses,
   logsOf,
   type ToldRoot,
+  workedOn,
 } from './logged-causes.ts';
 import { placesOf } from './pod-places.ts';
 
@@ -25,7 +31,10 @@ export function beginningOf(job: TargetJob): Beginning | undefined {
   const causes = loggedCauses(job, places);
   const failed = failedPods(job);
   const hasFailed = ({ by }: LoggedCause) => failed.some(({ pod }) => pod === by);
-  const solid = causes.filter(({ cause }) => !isHollow(cause));
+  const solid = withoutOvercome(
+    job,
+    causes.filter(({ cause }) => !isHollow(cause)),
+  );
   // What still runs, or has ended well, has mostly gone on after what it says.
   const logged =
     firstOf(solid.filter(one => hasFailed(one) || isSure(one.cause))) ?? firstOf(solid);
@@ -38,17 +47,36 @@ export function beginningOf(job: TargetJob): Beginning | undefined {
     ({ pod }) => takenByCluster(pod) && !failed.some(each => each.pod === pod),
   );
   if (lost) return { pod: lost.pod };
+  const anew = own && own.cause.layer !== 'fabric' ? undefined : startedAnew(job, places);
+  if (anew) return anew;
   if (pointed) return pointed;
   if (own) return ofCause(own);
   const missed = byWhoWasMissed(job, places);
   if (missed) return missed;
   const hollow = firstOf(causes);
-  return hollow ? ofCause(inItsOwnWords(hollow, causes)) : anyWord(job);
+  // That a node was lost says more than what any program noticed of its peers.
+  const word = hollow?.cause.layer === 'host' ? undefined : anyWord(job);
+  return word ?? (hollow && ofCause(inItsOwnWords(hollow, causes)));
+}
+
+/** Of several, those after which the others did not work on: a logger's or an evaluator's error ends no training. */
+function withoutOvercome(job: TargetJob, causes: readonly LoggedCause[]): readonly LoggedCause[] {
+  const endingAfter = (forMs: number) =>
+    causes.filter(
+      ({ by, cause }) =>
+        cause.at === undefined || !workedOn(job, { pod: by, atMs: timeOf(cause.at), forMs }),
+    );
+  const ending = endingAfter(JOB_WENT_ON_MS);
+  return ending.length > 0 ? ending : endingAfter(JOB_NOTICE_MS);
 }
 
 /** No pod of it has failed, and its logs or the cluster tell that it is over: Ray and sshd run on after their jobs. */
 export function isOverWhileRunning(job: TargetJob): boolean {
-  if (job.pods.some(({ pod }) => takenByCluster(pod))) return true;
+  const isAwaited = logsOf(job).some(
+    ({ log: { wait, ofPods = [] } }) =>
+      (wait?.behind.length ?? 0) > 0 || ofPods.some(({ kind }) => kind === 'awaited'),
+  );
+  if (isAwaited || job.pods.some(({ pod }) => takenByCluster(pod))) return true;
   const causes = loggedCauses(job).filter(({ cause }) => isSure(cause) && !isHollow(cause));
   return causes.some(({ by, cause }) =>
     logsOf(job).some(
@@ -56,7 +84,7 @@ export function isOverWhileRunning(job: TargetJob): boolean {
         pod !== by &&
         log.entries.some(
           ({ role, at }) =>
-            role === 'consequence' && timeOf(at) >= timeOf(cause.at) - JOB_CLOCKS_MS_MAX,
+            role === 'consequence' && timeOf(at) >= timeOf(cause.at) - JOB_DOUBT_MS_MAX,
         ),
     ),
   );
@@ -76,7 +104,7 @@ const ofCause = ({ pod, by, cause }: LoggedCause): Beginning => ({
 function toldBy(by: ClusterPod, cause: JobLogEntry): ToldRoot {
   const { isKnown, action, against } = wordOf(cause);
   return {
-    fault: isKnown ? cause.layer : 'unknown',
+    fault: isKnown || cause.layer === 'fabric' ? cause.layer : 'unknown',
     confidence: isKnown ? 'medium' : 'low',
     action,
     advice: cause.advice,
@@ -122,8 +150,10 @@ function killedBefore(job: TargetJob, logged: LoggedCause | undefined): Beginnin
       timeOf(logged?.cause.at),
       ...others.map(other => timeOf(other.end.finishedAt)),
     );
-    if (others.length === 0) return false;
-    if (takenByCluster(pod) ?? killedForMemory(end)) {
+    const isTold = (takenByCluster(pod) ?? killedForMemory(end)) !== undefined;
+    if (others.length === 0) return isTold;
+    if (logged && workedOn(job, { pod, atMs: endMs, forMs: JOB_WENT_ON_MS })) return false;
+    if (isTold) {
       return endMs <= othersMs + (isDoubted ? JOB_DOUBT_MS_MAX : -JOB_CLOCKS_MS_MAX);
     }
     // A kubelet tells it to the second.
@@ -136,13 +166,14 @@ const SIGKILL = 9;
 
 /** Where no log has a cause: the earliest word for want of another; what a peer that died leaves behind tells no such. */
 function anyWord(job: TargetJob): Beginning | undefined {
-  const words = failedPods(job).flatMap(({ pod, log }) => {
+  const failed = failedPods(job);
+  const words = failed.flatMap(({ pod, log }) => {
     const cause = log?.ok
       ? log.value.entries.find(
           entry =>
             entry.role === 'cause' &&
             entry.lastResort &&
-            entry.layer !== 'unknown' &&
+            (entry.layer === 'fabric' || (failed.length > 1 && entry.layer !== 'unknown')) &&
             !isHollow(entry),
         )
       : undefined;

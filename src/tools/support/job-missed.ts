@@ -1,4 +1,5 @@
-import { JOB_WENT_ON_MS } from '../../contract/limits.ts';
+import type { JobLog } from '../../contract/job-log.ts';
+import { JOB_CLOCKS_MS_MAX, JOB_WENT_ON_MS } from '../../contract/limits.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
 import { heldBack } from './failure-by-cluster.ts';
 import { signalOf } from './failure-facts.ts';
@@ -22,7 +23,8 @@ export const byWhoWasMissed = (job: TargetJob, places: Places): Beginning | unde
   stillRuns(job, places) ??
   outOfStep(job, places) ??
   closed(job, places) ??
-  leftSilently(job, places);
+  leftSilently(job, places) ??
+  silent(job, places);
 
 /** The one pod of which a process, or all of it, was ended by a signal that no peer sends. */
 function crashed(job: TargetJob): Beginning | undefined {
@@ -47,9 +49,9 @@ function neverBegan(job: TargetJob, places: Places): Beginning | undefined {
     return why && isAlike(job, places, pod) ? [{ pod, why, waitsFor }] : [];
   });
   const [one, ...others] = held;
-  if (!one || others.length > 0 || !failedPods(job).every(({ log }) => hasWaited(log))) {
-    return undefined;
-  }
+  const failed = failedPods(job);
+  if (!one || others.length > 0 || !failed.some(({ log }) => hasWaited(log))) return undefined;
+  if (failed.some(({ log }) => log?.ok && causeIn(log.value))) return undefined;
   const because = `it has not begun to run (${one.why}), and the others waited for it`;
   return {
     pod: one.pod,
@@ -92,6 +94,47 @@ function outOfStep(job: TargetJob, places: Places): Beginning | undefined {
   if (!one || !isRead || besides.length > 0 || groups.length > 1) return undefined;
   const because = `${plural(waits.length, 'pod')} waited in ${where}, and it alone does not say so`;
   return standing(job, one, { because, why: because });
+}
+
+/** The one pod whose log begins after the others had lost a peer: what it did before, and how that ended, is gone. */
+export function startedAnew(job: TargetJob, places: Places): Beginning | undefined {
+  const logs = logsOf(job).filter(({ pod }) => isAlike(job, places, pod));
+  const lostMs = (log: JobLog) =>
+    Math.min(
+      ...log.entries.flatMap(({ role, at }) => (role === 'report' ? [] : timeOf(at))),
+      ...(log.ofPods ?? []).flatMap(({ kind, at }) => (kind === 'closed' ? timeOf(at) : [])),
+    );
+  const anew = logs.filter(({ pod, log }) => {
+    const fromMs = timeOf(log.from);
+    // A log of which only the end is left begins with it.
+    const hasBegun = fromMs + JOB_WENT_ON_MS < lostMs(log);
+    return (
+      hasBegun &&
+      !log.cut &&
+      logs.some(other => other.pod !== pod && fromMs > lostMs(other.log) + JOB_CLOCKS_MS_MAX)
+    );
+  });
+  const [one, ...others] = anew;
+  if (!one || others.length > 0) return undefined;
+  const because = `its log begins at ${one.log.from}, after others had lost a peer: it was started anew, and how it ended before is not there`;
+  return standing(job, one.pod, { because, why: because });
+}
+
+/** All others that are alike tell that another did not come or has gone, and this one at most that it was told to stop. */
+function silent(job: TargetJob, places: Places): Beginning | undefined {
+  const alike = logsOf(job).filter(({ pod }) => isAlike(job, places, pod));
+  const waited = alike.filter(({ log }) =>
+    log.entries.some(({ role, id }) => role === 'consequence' && id !== 'told-to-stop'),
+  );
+  const rest = alike.filter(one => !waited.includes(one));
+  const [one, ...others] = rest;
+  if (!one || others.length > 0 || waited.length === 0) return undefined;
+  const group = places.peersOf(one.pod);
+  if (group.length !== waited.length + 1 || one.log.entries.some(({ role }) => role === 'cause')) {
+    return undefined;
+  }
+  const because = 'all others tell that another did not come or had gone, and it alone does not';
+  return standing(job, one.pod, { because, why: because });
 }
 
 /** The one pod of ranks or tasks that others waited for, by who asked them all. */

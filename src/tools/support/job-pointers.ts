@@ -3,6 +3,7 @@ import type { PodWord } from '../../contract/job-log.ts';
 import {
   JOB_CLOCKS_MS_MAX,
   JOB_DOUBT_MS_MAX,
+  JOB_NOTICE_MS,
   PLATFORM_ENDS_MS_MAX,
 } from '../../contract/limits.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
@@ -11,7 +12,7 @@ import { signalOf } from './failure-facts.ts';
 import { timeOf } from './first-cause.ts';
 import { failedPods } from './job-state.ts';
 import { type Pointer, quoted, toldOf } from './job-told.ts';
-import { type Beginning, type LoggedCause, logsOf } from './logged-causes.ts';
+import { type Beginning, type LoggedCause, logsOf, workedOn } from './logged-causes.ts';
 import { type Places, placesOf } from './pod-places.ts';
 
 /** Where no log tells a cause that is sure: the pod to which the words of all together point. */
@@ -33,7 +34,10 @@ const firstBefore = (all: readonly Pointer[], { pod, cause }: LoggedCause) =>
     : all.find(one => timeOf(one.word.at) < timeOf(cause.at) - JOB_DOUBT_MS_MAX && one.pod !== pod);
 
 /** What other pods say of one that tells nothing itself: the first word of a launcher, a scheduler or Ray. */
-export function toldByOthers(job: TargetJob, name: string | undefined): string[] {
+export function toldByOthers(
+  job: TargetJob,
+  { pod: name, why }: { readonly pod?: string | undefined; readonly why: readonly string[] },
+): string[] {
   const own = logsOf(job).find(({ pod }) => pod.name === name);
   if (name === undefined || (own && own.log.entries.length > 0)) return [];
   const places = placesOf(job);
@@ -41,6 +45,7 @@ export function toldByOthers(job: TargetJob, name: string | undefined): string[]
     (log.ofPods ?? []).flatMap(word =>
       OF_ANOTHER.includes(word.kind) &&
       by.name !== name &&
+      !why.some(one => one.includes(word.text)) &&
       podsIn(word, places, by).some(pod => pod.name === name)
         ? [{ by, pod: by, word }]
         : [],
@@ -135,6 +140,7 @@ function unreached(job: TargetJob, words: readonly Pointer[], places: Places): r
     const atMs = timeOf(word.at) - JOB_CLOCKS_MS_MAX;
     const peers = new Set([...sought, ...places.peersOf(pod)]);
     return (
+      !workedOn(job, { pod, atMs, forMs: JOB_NOTICE_MS }) &&
       !sought.some(one => takenByCluster(one)) &&
       !job.pods.some(
         each =>

@@ -1,11 +1,16 @@
-import type { ClusterPod } from '../../contract/cluster-view.ts';
+import type { ClusterPod, ContainerEnd } from '../../contract/cluster-view.ts';
 import { JOB_CLOCKS_MS_MAX, JOB_DOUBT_MS_MAX } from '../../contract/limits.ts';
 import { optional } from '../../contract/optional.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
 import { numberOf } from '../../findings/support/incident-evidence.ts';
 import type { FailureAnswer } from './failure-answer.ts';
-import { killedForMemory, takenByCluster } from './failure-by-cluster.ts';
-import { OF_THE_MACHINE } from './failure-facts.ts';
+import {
+  exitMeaning,
+  isByExitCode,
+  killedForMemory,
+  takenByCluster,
+} from './failure-by-cluster.ts';
+import { OF_THE_MACHINE, signalOf } from './failure-facts.ts';
 import { firstEntry, ofItsLog, unknownWords, wordOf, wordsOf } from './failure-log.ts';
 import { bySharedMemory, SHARED_MEMORY_FINDING } from './failure-shared-memory.ts';
 import { judgedIncident } from './failure-verdict.ts';
@@ -22,6 +27,7 @@ import {
   countsOf,
   failedPods,
   focusOf,
+  hasFailed,
   type JobNode,
   type JobRow,
   nodeRow,
@@ -59,7 +65,7 @@ export function judgeJob(job: TargetJob, asked: readonly JobNode[]): JobAnswer {
     ...{
       state: stateOf(job),
       ...said,
-      why: [...why, ...toldByOthers(job, root.pod), ...awaitedRanks(job)],
+      why: [...why, ...toldByOthers(job, root), ...awaitedRanks(job)],
     },
     ...optional({ hits: hitsOf(root, nodes) }),
     saw: failed
@@ -189,10 +195,14 @@ function byRunning(job: TargetJob, read: Parameters<typeof byNodes>[1]): JobRoot
   return byPods(job, read.nodes, read.rows);
 }
 
-/** What a monitor's line tells of an XID comes before it, unless it is sure. */
-const isSurelyElsewhere = (began: Beginning | undefined): boolean =>
-  began !== undefined &&
-  (began.root ? began.root.confidence !== 'low' : !began.cause || isSure(began.cause));
+/** Whether it is as sure as can be where it began: what still runs and tells of a fault of the machine may be a monitor. */
+function isKnownFor(began: Beginning | undefined): boolean {
+  if (!began) return false;
+  if (began.root) return began.root.confidence !== 'low';
+  if (!began.cause) return true;
+  const { pod, cause } = began;
+  return isSure(cause) && (hasFailed(pod) || !OF_THE_MACHINE.includes(cause.layer));
+}
 
 function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly JobRow[]): JobRoot {
   const began = beginningOf(job);
@@ -202,7 +212,7 @@ function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly Jo
   const now = rows
     .filter(({ verdict, findings }) => verdict === 'critical' && findings.length > 0)
     .map(({ node, findings }) => `node ${node} as it is now: ${findings[0]}`);
-  const said = isSurelyElsewhere(began) ? undefined : bySaidXids(job, nodes);
+  const said = isKnownFor(began) ? undefined : bySaidXids(job, nodes);
   if (said) return { ...said, against: [...said.against, ...now] };
   const byOthers = began?.root && ofBeginning(began, now);
   if (byOthers) return byOthers;
@@ -212,14 +222,20 @@ function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly Jo
   }
   if (told?.failure && !isElsewhere(told.failure, began)) {
     const root = ofFailure(told, told.failure);
-    return { ...root, against: [...root.against, ...now] };
+    // Of several pods none tells more: an exit code alone says nothing of whose fault it was, nor does a peer's status.
+    const isCodeAlone = !began && failedPods(job).length > 1 && isByExitCode(told.failure);
+    return {
+      ...root,
+      ...((isCodeAlone || isOfPeer(began)) && root.fault === 'application' && BLAMES_NOBODY),
+      against: [...root.against, ...now],
+    };
   }
   const first = pod && { node: pod.node || NO_NODE, pod: pod.name };
   if (!began?.cause || !first) {
     const end = failedPods(job).find(each => each.pod === pod)?.end;
-    const taken = pod && (takenByCluster(pod) ?? killedForMemory(end));
-    const [why = began ? KILLED_FIRST : 'neither a log nor a node that was read shows a cause'] =
-      taken?.why ?? [];
+    const taken =
+      pod && (takenByCluster(pod) ?? killedForMemory(end) ?? (began && end && bySignal(end)));
+    const [why = 'neither a log nor a node that was read shows a cause'] = taken?.why ?? [];
     const what = taken || began ? why : 'the first of its pods that ended';
     return {
       ...(taken ?? NOTHING_FOUND),
@@ -229,18 +245,36 @@ function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly Jo
     };
   }
   const { isKnown, action, against } = wordOf(began.cause);
+  const { layer, lastResort, advice } = began.cause;
+  const isBlamed = (isKnown || layer === 'fabric') && !(isOfPeer(began) && layer === 'application');
+  const unread = told ? [] : [`node ${first.node} was not read`];
   return {
-    fault: isKnown ? began.cause.layer : 'unknown',
-    confidence: isKnown ? 'medium' : 'low',
-    action,
-    advice: began.cause.advice,
+    fault: isBlamed ? layer : 'unknown',
+    confidence: isKnown && !lastResort ? 'medium' : 'low',
+    ...{ action, advice },
     why: [`the first error of all logs: ${wordsOf(began.cause)}`],
-    against: [...against, `node ${first.node} was not read`, ...now],
+    against: [...against, ...unread, ...now],
     first: { ...first, ...optional({ time: began.cause.at }), what: began.cause.title },
     pod: first.pod,
   };
 }
 
+const BLAMES_NOBODY = { fault: 'unknown', confidence: 'low', action: 'watch' } as const;
+const isOfPeer = (began: Beginning | undefined): boolean =>
+  began?.cause !== undefined && isHollow(began.cause);
+
+/** A pod that was ended from outside, or crashed, while the others only lost it. */
+function bySignal(end: ContainerEnd): Omit<JobRoot, 'first'> {
+  const { fault, text, advice } = exitMeaning(end);
+  const why = signalOf(end) === SIGKILL ? KILLED_FIRST : `${text}, and the others lost it`;
+  return {
+    ...({ fault, confidence: 'low', action: 'watch' } as const),
+    advice,
+    why: [why],
+    against: [],
+  };
+}
+const SIGKILL = 9;
 const KILLED_FIRST = 'it was killed from outside (SIGKILL) before any other pod failed';
 
 /** A full /dev/shm that explains how this pod ended: explain_failure sees only containers on GPUs. */

@@ -1,12 +1,12 @@
 import type { ClusterPod, ContainerEnd } from '../../contract/cluster-view.ts';
 import type { JobLog, JobLogEntry } from '../../contract/job-log.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
-import { causeIn } from './first-cause.ts';
+import { causeIn, timeOf } from './first-cause.ts';
 import { standingPods } from './job-logs.ts';
 import type { JobRoot } from './job-root.ts';
 import { failedPods, hasFailed } from './job-state.ts';
 import { type Places, placesOf } from './pod-places.ts';
-import { isXidLine, mayFollow } from './said-xids.ts';
+import { isXidLine } from './said-xids.ts';
 
 /** Where a job began, and by what that is known. */
 export interface Beginning {
@@ -47,13 +47,22 @@ export function logsOf(job: TargetJob): readonly PodLog[] {
   ];
 }
 
+/** Whether others worked on for long after a moment of this pod: what befell it then did not end them. */
+export const workedOn = (
+  job: TargetJob,
+  { pod, atMs, forMs }: { readonly pod: ClusterPod; readonly atMs: number; readonly forMs: number },
+): boolean =>
+  logsOf(job).some(
+    other =>
+      other.pod !== pod &&
+      other.log.workedAt !== undefined &&
+      timeOf(other.log.workedAt) > atMs + forMs,
+  );
+
 /** What logs of the job call a cause, and where that happened by their words. */
 export function loggedCauses(job: TargetJob, places: Places = placesOf(job)): LoggedCause[] {
-  const logs = logsOf(job);
-  const hasOwnError = logs.some(({ log, end }) => end && isOfProgram(causeIn(log)));
-  return logs.flatMap(({ pod, log, end }) => {
-    const isWitness = !end && (hasOwnError || job.pods.some(each => isBeside(each.pod, pod)));
-    const cause = causeIn({ entries: log.entries.filter(one => !(isWitness && isXidLine(one))) });
+  return logsOf(job).flatMap(({ pod, log, end }) => {
+    const cause = causeIn(end ? log : { entries: log.entries.filter(isOwn) });
     // What it has done all the same ended nothing.
     if (!cause || (!end && log.doneAfter !== undefined)) return [];
     return [{ pod: placeOf({ pod, log }, cause, { job, places }), by: pod, cause }];
@@ -61,14 +70,11 @@ export function loggedCauses(job: TargetJob, places: Places = placesOf(job)): Lo
 }
 
 /**
- * Whoever did not fail is only the witness of an XID that it tells of, where another pod of the job may have been struck,
- * or failed by what no GPU brings about.
+ * What stands in the log of a pod that did not fail of its node's GPUs is a monitor's, and no end of its own: bySaidXids
+ * tells whose GPU it is, if of any.
  */
-const isBeside = (one: ClusterPod, other: ClusterPod): boolean =>
-  one !== other && one.node === other.node;
-
-const isOfProgram = (cause: JobLogEntry | undefined): boolean =>
-  cause !== undefined && !mayFollow(cause);
+const isOwn = (entry: JobLogEntry): boolean =>
+  !isXidLine(entry) && !/^(?:sxid|nvml)-/.test(entry.id);
 
 /** A launcher, Ray's head and a submitter print what happened elsewhere, and mostly say where. */
 const NAMED_LINES = 6;

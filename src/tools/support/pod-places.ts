@@ -18,7 +18,8 @@ export interface Places {
 export function placesOf(job: Pick<TargetJob, 'pods'>): Places {
   const groups = groupsOf(job);
   const pairs = pairsOf(job);
-  const ranked = groups.toSorted((a, b) => weightOf(b, pairs) - weightOf(a, pairs))[0] ?? [];
+  const ranked =
+    groups.filter(isIndexed).toSorted((a, b) => weightOf(b, pairs) - weightOf(a, pairs))[0] ?? [];
   const ofRank = (rank: number) => rankIn(ranked, pairs, rank);
   const pods = job.pods.map(({ pod }) => pod);
   return {
@@ -55,7 +56,8 @@ function hostIn(pods: readonly ClusterPod[], host: string): ClusterPod | undefin
 const HOST_CHARACTERS_MIN = 3;
 
 /** By the cluster, else by what processes said of themselves. */
-function addressIn({ pods }: Pick<TargetJob, 'pods'>, ip: string): ClusterPod | undefined {
+function addressIn(job: Pick<TargetJob, 'pods'>, ip: string): ClusterPod | undefined {
+  const { pods } = job;
   const all = pods.map(({ pod }) => pod);
   const known = only(all.filter(({ ips = [] }) => ips.includes(ip)));
   if (known) return known;
@@ -64,7 +66,22 @@ function addressIn({ pods }: Pick<TargetJob, 'pods'>, ip: string): ClusterPod | 
       each.ip === ip ? ((each.host === undefined ? pod : hostIn(all, each.host)) ?? []) : [],
     ),
   );
-  return only([...new Set(found)]);
+  return only([...new Set(found)]) ?? byElimination(job, ip);
+}
+
+/** An address that all others name, and one pod alone does not: nobody loses itself. */
+function byElimination(job: Pick<TargetJob, 'pods'>, ip: string): ClusterPod | undefined {
+  const logs = job.pods.flatMap(({ pod, log }) => (log?.ok ? [{ pod, log: log.value }] : []));
+  const naming = logs.filter(({ log }) => log.ofPods?.some(({ names }) => names.includes(ip)));
+  const group = groupsOf(job).find(
+    pods => naming.length > 0 && naming.every(({ pod }) => pods.includes(pod)),
+  );
+  const rest = group?.filter(
+    pod =>
+      !naming.some(one => one.pod === pod) &&
+      !logs.some(one => one.pod === pod && (one.log.addresses?.length ?? 0) > 0),
+  );
+  return only(rest ?? []);
 }
 
 /** `worker-1` of a job with an index for each role; a task of JAX is a process by its number. */
@@ -90,9 +107,11 @@ interface Indexed {
   readonly isFirst: boolean;
 }
 
-function indexedOf(name: string): Indexed | undefined {
+function indexedOf(name: string): Indexed {
   const indexes = INDEXES.exec(name)?.[0] ?? INDEXES.exec(name.replace(RANDOM, ''))?.[0];
-  if (indexes === undefined) return undefined;
+  if (indexes === undefined) {
+    return { role: name.replace(RANDOM, ''), indexes: [], isFirst: false };
+  }
   const before = name.slice(0, name.lastIndexOf(indexes));
   const isFirst = FIRST.test(before);
   return {
@@ -109,16 +128,16 @@ const compareIndexes = (a: Indexed, b: Indexed): number =>
     .find(difference => difference !== 0) ??
     -1);
 
-/** Pods of one role in the order of their indexes. */
+/** Pods of one role, in the order of their indexes where they have some. */
 function groupsOf({ pods }: Pick<TargetJob, 'pods'>): readonly (readonly ClusterPod[])[] {
-  const indexed = pods.flatMap(({ pod }) => {
-    const of = indexedOf(pod.name);
-    return of ? [{ pod, of }] : [];
-  });
+  const indexed = pods.map(({ pod }) => ({ pod, of: indexedOf(pod.name) }));
   return [...Map.groupBy(indexed, ({ of }) => of.role).values()].map(group =>
     group.toSorted((a, b) => compareIndexes(a.of, b.of)).map(({ pod }) => pod),
   );
 }
+
+const isIndexed = (group: readonly ClusterPod[]): boolean =>
+  group.every(({ name }) => indexedOf(name).indexes.length > 0);
 
 /** A rank that a pod's own lines, or NCCL's, place there. */
 interface Pair {

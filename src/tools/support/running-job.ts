@@ -7,7 +7,6 @@ import type { JobAnswer } from './job-answer.ts';
 import { endsWords } from './job-notes.ts';
 import { PLATFORM_FINDING } from './job-platform.ts';
 import { type JobRoot, NO_NODE, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
-import { bySaidXids } from './job-said-xid.ts';
 import { type containersOf, focusOf, type JobNode, type JobRow } from './job-state.ts';
 import type { JobPace } from './stragglers.ts';
 import { plural } from './wording.ts';
@@ -46,7 +45,7 @@ export function byNodes(job: TargetJob, { nodes, rows, pace, containers }: Nodes
   }
   const ended = isCritical ? undefined : ofGonePods(job);
   if (ended && (ended.fault !== 'unknown' || !worst)) return ended;
-  if (!worst) return bySaidXids(job, nodes) ?? withoutFault(job, { nodes, rows, pace });
+  if (!worst) return withoutFault(job, { nodes, rows, pace });
   const { node, finding } = worst;
   const { blame, confidence, action, advice, title, counterEvidence, evidence } = finding;
   const gpu = gpusOf(finding)[0];
