@@ -76,6 +76,9 @@ const HEADING = new RegExp(
     // Quantum ESPRESSO (UtilXlib/error_handler.f90), WRF (frame/module_wrf_error.F), Charm++ (CmiAbort).
     /^\s*Error in routine\s+\w{1,60} \(-?\d{1,9}\):\s*$/,
     /^-{4,80} FATAL CALLED -{4,80}$/,
+    // MFEM, STAR-CCM+.
+    /^MFEM abort: .{0,300}\bfailed with error:\s*$/,
+    /^error: Server Error\s*$/,
     /^-{4,80} (?:Partition \d{1,6} )?Processor \d{1,9} Exiting: Called CmiAbort -{4,80}$/,
     /^ERROR: \(gcloud\.[\w.-]{1,100}\) [^:]{1,80}:\s*$/,
   ]
@@ -90,10 +93,10 @@ const OF_LIBRARY =
 const ENDS_HEADING = /[:r)=*-]\s*$/i;
 /** MATLAB's: `Error using gpuArray`. */
 const OF_CALLER = /^\{?Error using \S{1,80}(?: \(line \d{1,6}\))?\s*$/;
-/** Older Quantum ESPRESSO, WRF, HTCondor and Teuchos of Trilinos. */
+/** Older Quantum ESPRESSO, WRF, HTCondor, SUNDIALS, ABINIT and Teuchos of Trilinos. */
 const OPEN_HEADING =
-  /^\s*from \w{1,60} : error #\s{1,12}-?\d{1,9}\s*$|^FATAL CALLED FROM FILE: .{0,200}LINE: {1,12}\d{1,9}\s*$|^\d{3} \([\d.]{1,40}\) .{1,40} Job was held\.\s*$|^(?:p=\d{1,9}: )?\*{3} Caught standard std::exception of type '[^']{1,100}' :\s*$/;
-const MAY_HEAD = /error #|FATAL CALLED|Job was held|Caught standard/;
+  /^\s*from \w{1,60} : error #\s{1,12}-?\d{1,9}\s*$|^FATAL CALLED FROM FILE: .{0,200}LINE: {1,12}\d{1,9}\s*$|^\d{3} \([\d.]{1,40}\) .{1,40} Job was held\.\s*$|^\[[A-Z]{2,10} ERROR\] {2}\w{1,40}\s*$|^message: \|\s*$|^(?:p=\d{1,9}: )?\*{3} Caught standard std::exception of type '[^']{1,100}' :\s*$/;
+const MAY_HEAD = /error #|FATAL CALLED|Job was held|Caught standard|ERROR\] {2}|^message: /;
 const isHeading = (text: string): boolean =>
   (text.includes('Error using ') && OF_CALLER.test(text)) ||
   (MAY_HEAD.test(text) && OPEN_HEADING.test(text)) ||
@@ -239,6 +242,8 @@ const STATUS = new RegExp(
   [
     // hypre, AmgX and checks of CUDA: `hypre error in file "par_csr.c", line 120, error code = 12`.
     /^\W{0,4}(?:\w{1,20} ){1,3}error (?:in|at) (?:file )?["'<]?[^\s"'<>]{1,200}["'>]?[,:]? (?:at |in |on )?line:? ?\d/,
+    // Gaussian and ORCA.
+    /^\s{0,4}(?:ORCA finished by )?error termination (?:via|request|in)\b/,
     // Teuchos of Trilinos.
     /\bThrow test that evaluated to true: \S/,
     /^\/?\S{1,300}\.(?:cc?|cpp|cuh?|h(?:pp)?):(?:\w{1,80}:)?\d{1,6}: (?:non-zero status: -?[1-9]|NULL value\b|error status: -?\d)/,

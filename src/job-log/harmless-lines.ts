@@ -13,8 +13,8 @@ const HARMLESS = new RegExp(
     /pip's dependency resolver/,
     // A row of MPICH's error stack that says nothing, who only says that it ends, and a plugin that Slurm does without.
     /^\s{0,4}(?:\d{1,6}: )?\w{3,60}\(\d{1,6}\)\.{2,60}:\s*$|^\s{0,4}exiting with an error\W*$|\bspank: \S{1,60}: Plugin file not found\b/,
-    // The rule of PETSc's errors.
-    /\bPETSC ERROR: (?:-{4,200}|\W{0,4}$)/,
+    // The rule of PETSc's errors, and where in its source ABINIT gives up.
+    /^(?:src_file|src_line|mpi_rank): \S{1,80}\s*$|\bPETSC ERROR: (?:-{4,200}|\W{0,4}$)/,
     // A bar of tqdm, whatever level its stream is logged with.
     /\d{1,3}%\|[^|]{0,80}\| {0,4}[\d.]{1,12}[kMG]?\/[\d.]{1,12}[kMG]? \[[^\]]{0,200}\]?\s*$/,
     // Slurm as it ends a step, and the head of torchrun's report.
@@ -166,6 +166,8 @@ export function tellsOfNone(
   if (onlyTellsLimit(id, text)) return true;
   if (id === 'wrong-results') return /\bfaulty\b/i.test(text) && !FAULTY.test(text);
   if (id === 'job-cancelled') return !OF_SLURM.test(text);
+  // A runtime that finds none in its GPU's memory makes room there.
+  if (id === 'disk-full') return /\bdevice memory\b/i.test(text);
   if (id === 'library-status') return WAITS.test(text);
   if (id === 'not-finite') return STEP_LEFT_OUT.test(text) || NONE_YET.test(text);
   if (

@@ -109,10 +109,21 @@ export function withBoxes(lines: readonly Line[]): readonly Line[] {
 const STACK_HEADING = /\berror stack:\s*$/;
 const STACK_FRAME = /^\w{1,80}\(\d{1,6}\)\.{0,80} ?:/;
 
+/** HDF5 (H5Eint.c) prints its own likewise, further in: `  #001: H5Fint.c line 1498 in H5F_open(): unable to open file`. */
+const HDF5_FRAME = /^\s{1,8}#\d{3}: \S{1,200} line \d{1,7} in \w{1,80}\(\): (?=\S)/;
+const HDF5_PART = /^\s{1,12}(?:#\d{3}|major|minor): /;
+
 /** Of each such stack the calls are quiet, and the reason is an error. */
 export function withErrorStacks(lines: readonly Line[]): readonly Line[] {
   let isStack = false;
   return lines.map((line, at) => {
+    if (HDF5_PART.test(line.text)) {
+      const below = lines.slice(at + 1, at + 4).filter(({ text }) => HDF5_PART.test(text));
+      const isLast = HDF5_FRAME.test(line.text) && !below.some(({ text }) => HDF5_FRAME.test(text));
+      return isLast
+        ? { ...line, level: 'error', text: line.text.trim() }
+        : { ...line, level: 'quiet' };
+    }
     isStack = (isStack && STACK_FRAME.test(line.text)) || STACK_HEADING.test(line.text);
     if (!isStack || !STACK_FRAME.test(line.text)) return line;
     const isCall = STACK_FRAME.test(lines[at + 1]?.text ?? '');

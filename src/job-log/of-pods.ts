@@ -30,6 +30,7 @@ export function podWordsOf(
   progress: ProgressCount,
 ): readonly PodWord[] | undefined {
   const seen = new Set<string>();
+  let lastReached: number | undefined;
   const words = lines.flatMap((line, index) => {
     if (!MAY_TELL.test(line.text) && !MAY_TELL.test(line.stream)) return [];
     const word = wordOf(lines, index);
@@ -37,7 +38,11 @@ export function podWordsOf(
     const { kind, names, ranks } = word;
     const key = `${kind} ${names.join(' ')} ${ranks.join(' ')}`;
     if (seen.has(key)) return [];
-    if (kind === 'unreached' && hasReached(lines, index, progress)) return [];
+    if (kind === 'unreached') {
+      // Once for all: a storm of tries that ends well is looked through for each of them otherwise.
+      lastReached ??= lines.findLastIndex(({ text }) => REACHED.test(text));
+      if (lastReached > index || hasWorkedOn(line, index, progress)) return [];
+    }
     seen.add(key);
     return word;
   });
@@ -49,7 +54,7 @@ function wordOf(lines: readonly Line[], index: number): PodWord | undefined {
   if (!line) return undefined;
   const said = `${line.stream}${line.text}`;
   for (const { kind, text, below } of POD_FORMS) {
-    const found = text.exec(said) ?? text.exec(line.text);
+    const found = text.exec(said) ?? (line.stream === '' ? null : text.exec(line.text));
     if (!found) continue;
     const block = below
       ? lines.slice(index + 1, index + 1 + BLOCK_LINES).flatMap(one => below.exec(one.text) ?? [])
@@ -79,15 +84,9 @@ function wordOf(lines: readonly Line[], index: number): PodWord | undefined {
   return undefined;
 }
 
-function hasReached(lines: readonly Line[], index: number, progress: ProgressCount): boolean {
-  const line = lines[index];
-  if (!line) return false;
-  const { steps, othersSteps } = progress.between(line.stream, index + 1, lines.length + 1);
-  return (
-    steps >= WORKED_ON_STEPS ||
-    othersSteps >= WORKED_ON_STEPS ||
-    lines.slice(index + 1).some(({ text }) => REACHED.test(text))
-  );
+function hasWorkedOn({ stream }: Line, index: number, progress: ProgressCount): boolean {
+  const { steps, othersSteps } = progress.between(stream, index + 1, Number.POSITIVE_INFINITY);
+  return steps >= WORKED_ON_STEPS || othersSteps >= WORKED_ON_STEPS;
 }
 
 /** Where a process says at which address it is: Ray, TensorFlow, NCCL's choice of an interface. */

@@ -1,7 +1,7 @@
 import type { JobLog, JobLogEntry } from '../contract/job-log.ts';
 import { optional } from '../contract/optional.ts';
 import { plainText } from '../contract/untrusted.ts';
-import { type Found, startsAnew, storyOf } from './attempts.ts';
+import { type Found, startsAnew, storyOf, withoutGot } from './attempts.ts';
 import { exceptionMeaning, ofItsWords, ownFailure, waitedInVain } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
 import { type Occurrence, withoutBanner, withRole } from './ending.ts';
@@ -33,7 +33,6 @@ import { ProgressCount } from './progress.ts';
 import { quoteOf, TEXT_CHARACTERS_MAX } from './quote.ts';
 import { withoutQuestions, withoutQuoted } from './quoted.ts';
 import { rankDevicesOf } from './rank-devices.ts';
-import { withoutGot } from './recovered.ts';
 import { reportOf } from './reports.ts';
 import { saidXidsOf } from './said-xids.ts';
 import { withoutSecrets } from './secrets.ts';

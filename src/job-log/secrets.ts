@@ -15,7 +15,7 @@ const STRONG = `(?:${[
   '(?<![a-z])pwd(?=\\\\?["\']?\\s?[:=]\\s?\\\\?["\']?[^\\s/"\'])',
   // A password; of plane waves it is a number.
   '(?<![a-z])pw(?=\\\\?["\']?\\s?[:=]\\s?\\\\?["\']?(?![\\d.]{1,12}(?:\\s|$))[^\\s/"\'])',
-  '(?:api|access|secret|wandb|account|private|client|encryption|signing|auth|ssh|license|munge|hmac|storage)[ ._-]?key',
+  '(?:api|access|secret|wandb|account|private|client|encryption|signing|auth|ssh|license|munge|hmac|storage|fernet|unseal)[ ._-]?key',
   '(?<![a-z])(?:credentials?|creds)(?![a-z])',
   '(?:jsession|phpsess)id|sessionid(?==)',
   '(?:set-)?cookie(?![a-z])',
@@ -37,7 +37,7 @@ const REST = `[\\w-]{0,60}${END}\\s{0,4}`;
 
 /** Words that stand where a secret would, and say that there is none. */
 const NO_VALUE =
-  '(?!\\(left out\\)|(?:b?["\']{2}|["\']?(?:none|null|nil|undefined|unset|true|false|yes|no|\\*{2,40})["\']?)(?=[\\s,;.)\\]}|]|$)|(?:not|invalid|missing|required|expired|incorrect|wrong|empty|failed|denied|rejected|revoked|must|cannot|could|unable|(?:pre)?authentication)(?=[\\s,;.)]|$))';
+  '(?!\\(left out\\)|(?:b?["\']{2}|["\']?(?:none|null|nil|undefined|unset|true|false|yes|no|\\*{2,40}|<\\|?\\/?[a-z_]{1,16}\\|?>)["\']?)(?=[\\s,;.)\\]}|]|$)|(?:not|invalid|missing|required|expired|incorrect|wrong|empty|failed|denied|rejected|revoked|must|cannot|could|unable|check|verify|please|provide|(?:pre)?authentication)(?=[\\s,;.)]|$))';
 /** With what closes it, or all that follows where nothing does; a JSON text within one escapes its signs. */
 const VALUE = `${NO_VALUE}(?:${[
   '(?:"""|\'\'\').*?(?:"""|\'\'\'|$)',
@@ -61,13 +61,16 @@ const form = (...parts: readonly string[]): RegExp => new RegExp(parts.join(''),
 
 /** Behind its name. */
 const NAMED: readonly RegExp[] = [
+  // Of several words.
+  form('(\\bpassphrase["\']?\\s?[:=]\\s{0,4})(?!["\'])', `${NO_VALUE}\\S.*`),
+  form('(\\bcredentials?\\s?[:=]\\s{0,4})', '[^\\s/]{1,60}\\s?\\/\\s?[^\\s/]+'),
   form(
     `(authorization\\\\{0,3}["']?\\s{0,4}[:=,]\\s{0,4}\\\\{0,3}(?:b?["'])?(?:${SCHEME}(?:\\s{1,4}|%20))?)`,
     '[^\\s"\'\\\\]+',
   ),
   // Of a function's arguments, a dataclass and a help text: `hf_token: str = 'x'`, `hf_token (str): x`, `(default: x)`.
   form(`(${NAME}${REST}:\\s{0,4}[\\w.[\\] |]{1,40}?\\s{0,4}=\\s{0,4})`, VALUE),
-  form(`(${NAME}${REST}\\((?:str|string|text)\\)\\s{0,4}[:=]\\s{0,4})`, VALUE),
+  form(`(${NAME}${REST}\\([^()]{1,40}\\)\\s{0,4}[:=]\\s{0,4})`, VALUE),
   form(
     `(${NAME}${REST}(?:[A-Z_]{1,40}\\s{1,4})?[([](?:default|current|value|env)\\w{0,2}[:=]?\\s{0,4})`,
     '(?!none\\b)[^\\s()\\]]+',
@@ -98,7 +101,13 @@ const NAMED: readonly RegExp[] = [
   form(`(<[\\w:-]{0,60}${ANY_NAME}[\\w-]{0,20}>)`, '[^<\\s][^<]*'),
   form('(["\']auth["\']\\s?:\\s?["\'])', '[\\w+/=-]{6,}'),
   form('(\\b(?:HTTP\\w{1,12}Auth|auth\\s?=\\s?)\\(\\s?["\'][^"\']{0,100}["\'],\\s?)', VALUE),
-  form(`(\\b[A-Z][A-Z\\d_]{0,60}_KEY["']?\\s?[=:]\\s?["']?)`, LOOKS_LIKE_ONE),
+  form(`(\\b[A-Z][A-Z\\d_]{0,60}_(?:KEY|PAT)["']?\\s?[=:]\\s?["']?)`, LOOKS_LIKE_ONE),
+  form('((?<!cache[ _-])\\bkey["\']?(?:\\s{0,2}[:=]\\s{0,2}|\\s{1,4})["\']?)', '[0-9a-f]{32,}\\b'),
+  // A pass that is no number and no result.
+  form(
+    '((?<![\\w-])pass["\']?\\s?[:=]\\s{0,4})(?!\\s{0,4}["\']?(?:[\\d.,]{1,9}|ok|done|all|fail\\w{0,4}|pass\\w{0,4}|skip\\w{0,4})["\']?(?=[\\s,;)}\\]%]|$))',
+    VALUE,
+  ),
 ];
 
 /** Where it stands in an address or a command. */
@@ -114,6 +123,15 @@ const PLACED: readonly RegExp[] = [
   /(\bSSHPASS=)\S+/gi,
   /(\bmysql\w{0,20}\b.{0,200}?\s-p)[^\s-]\S*/gi,
   /(\bauthorization\b.{0,40}?\bbasic\s{1,4})[^\s"'\\]+/gi,
+  /((?:\bauth\s?[=:]\s?["']?|\bbasic auth\s{1,4})(?!\d)[^\s:"'/]{1,60}:)[^\s:"'/]+/gi,
+  /(\bcookie:?\s{1,4}[\w-]{1,40}=)[^\s;]+/gi,
+  /(\b(?:client_assertion|code_verifier)=)[^&\s"']+/gi,
+  /(\bredis-cli\b.{0,200}?\s-a\s{1,4})\S+/gi,
+  /(\bmc\s{1,4}(?:alias set|config host add)(?:\s{1,4}\S{1,200}){3}\s{1,4})\S+/gi,
+  /(\bjdbc:oracle:\w{1,10}:[^\s/@]{1,60}\/)[^\s@]+(?=@)/gi,
+  /(\bapi\.telegram\.org\/bot\d{1,12}:)[\w-]+/gi,
+  /(\bDigest\b.{0,300}?\bresponse=["']?)[^"',\s]+/gi,
+  /(\bSignature=)[0-9a-f]{32,}/gi,
   // netrc(5), and what wandb writes there.
   /((?:^\s{0,8}|\bmachine\s{1,4}\S{1,200}\s{1,4})login\s{1,4}[^\s,]{1,100}\s{1,4}password\s{1,4})\S+/gi,
   /(\bwandb\b.{0,120}?\b(?:login|key|netrc)\b.{0,80}?)\b[0-9a-f]{40}\b/gi,
@@ -128,8 +146,12 @@ const SAID: readonly RegExp[] = [
     '(?!(?:not|too|in|required|wrong|missing|empty|expired|incorrect|invalid|set|stored|sent|read)\\b)[^\\s"\'`]+',
   ),
   form(`(${PASSWORD}\\s{1,4}["'\`])[^"'\`]{4,200}(?=["'\`])`),
-  form(`(\\b(?:with|using)\\s{1,4}${PASSWORD}\\s{1,4})(?=\\S{0,60}\\d)[^\\s"'\`:]\\S*`),
   form(`(${PASSWORD}\\s{1,4}(?:for|of)\\s{1,4}\\S{1,80}:\\s{1,4})\\S{1,200}\\s*$`),
+  form(
+    `(${PASSWORD}\\s{1,4}(?:for|of)\\s{1,4}(?:user\\s{1,4})?\\S{1,80}\\s{1,4}is\\s{1,4}["']?)`,
+    `${NO_VALUE}[^\\s"']+`,
+  ),
+  form(`(${PASSWORD}\\s{1,4})(?=[^\\s:=]{0,60}\\d)(?=[^\\s:=]{0,60}[A-Za-z])[^\\s:="'()]{6,}`),
   form(`(^\\s{0,8}${PASSWORD}\\s{1,4})(?=\\S{0,60}[\\d_$!@#%^&*+=~])\\S+\\s*$`),
   form(
     '((?:\\b|_)(?:(?:api|access|secret|auth|account|private|encryption|license)[ ._-]?keys?|token|secret|credentials?)\\s{1,4}(?:(?:is|was|of|to|value|provided|given|supplied|used):?\\s{1,4})?["\'`(]?)(?!\\/)',
@@ -162,30 +184,41 @@ const SECRETS: readonly RegExp[] = [...NAMED, ...PLACED, ...SAID, BY_FORM];
 
 /** One of these stands in each line that holds one. */
 const MAY_HOLD_SECRET =
-  /secret|token|pass|pwd|(?:\b|_)pw|key|cred|auth|bearer|cookie|sess\w{0,3}id|:\/\/|[?&][\w-]{0,20}sig|\s-u|--(?:proxy-)?user|^-u\s|hf_|api_org|[sr]k_|sk-|gh[opsur]_|github_pat|gl[a-z]{2,5}-|xox|xapp|xai-|pplx|nvapi-|AKIA|ASIA|eyJ|npm_|pypi-|dapi|AIza|ya29|GOCSPX|r8_|dckr|_v1_|SG\.|pul-|hv[bsr]\.|8Q~|lsv2_|pcsk_|lin_api|figd_|tfp_|ATATT|hooks|\slogin\s|mysql/i;
+  /secret|token|pass|pwd|(?:\b|_)pw|key|cred|auth|bearer|cookie|sess\w{0,3}id|_pat\b|assertion|verifier|digest|signature|telegram|oracle|redis-cli|\bmc\s|:\/\/|[?&][\w-]{0,20}sig|\s-u|--(?:proxy-)?user|^-u\s|hf_|api_org|[sr]k_|sk-|gh[opsur]_|github_pat|gl[a-z]{2,5}-|xox|xapp|xai-|pplx|nvapi-|AKIA|ASIA|eyJ|npm_|pypi-|dapi|AIza|ya29|GOCSPX|r8_|dckr|_v1_|SG\.|pul-|hv[bsr]\.|8Q~|lsv2_|pcsk_|lin_api|figd_|tfp_|ATATT|hooks|\slogin\s|mysql/i;
 
 /** What a shell prints before it runs it (set -x): its arguments have no names. */
 const SHELL_LINE = /^\s{0,8}\+{1,20} (?!Exception Group)\S/;
+/** A program that is started, and of its arguments none that could be one: options, numbers, words, files. */
+const STARTED =
+  /^\s{0,8}\+{1,20} (?:exec )?(?:\S{0,100}\/)?(?:python[\d.]{0,6}|torchrun|accelerate|deepspeed|srun|mpirun|mpiexec|bash|sh|cd|mkdir|ls|nvidia-smi|ray|vllm)(?: (?:--?[a-z][a-z-]{0,40}(?:[= ](?:[\d.e+-]{1,12}|[a-z]{1,12}))?|[\d.e+-]{1,12}|[a-z]{1,12}|[\w./-]{0,100}\.(?:py|sh|json|ya?ml|toml)))*\s*$/;
 /** A line of a PEM file (RFC 7468: 64 characters each), as a program prints it whole. */
 const KEY_LINE = /^\s{0,8}(?:[A-Za-z0-9+/]{60,76}={0,2})\s*$/;
 
 /** So much of a line is looked at behind what may be the name of its secret. */
-const SECRET_CHARACTERS = 300;
+const SECRET_CHARACTERS = 64;
 
 /** Whether a line holds a secret that has its name in what stands at its beginning: `db_password1: hunter2`. */
 export function namesSecret(begin: string, rest: string): boolean {
-  if (!MAY_HOLD_SECRET.test(begin)) return false;
+  if (!NAMES_ONE.test(begin)) return false;
   const value = rest.slice(0, SECRET_CHARACTERS);
-  const whole = withoutSecrets(`${begin}${value}`);
-  return whole !== `${begin}${value}` && !whole.endsWith(withoutSecrets(value));
+  const whole = `${begin}${value}`;
+  return NAMED.some(secret => {
+    secret.lastIndex = 0;
+    const [found = '', name = ''] = secret.exec(whole) ?? [];
+    const at = secret.lastIndex - found.length;
+    secret.lastIndex = 0;
+    return found !== '' && at < begin.length && at + name.length >= begin.trimEnd().length;
+  });
 }
+const NAMES_ONE = /secret|token|pass|pwd|key|cred|auth|cookie|sess\w{0,3}id|(?:\b|_)pw|_pat\b/i;
 
 /**
  * Anything that is quoted of a log goes through here: the values of what is called a secret are left out, and what
  * has the form of one. A secret without a name and in no form that is known stays.
  */
 export function withoutSecrets(text: string): string {
-  if (SHELL_LINE.test(text)) return '(a line of a shell that may hold a secret)';
+  if (SHELL_LINE.test(text) && (MAY_HOLD_SECRET.test(text) || !STARTED.test(text)))
+    return '(a line of a shell that may hold a secret)';
   if (KEY_LINE.test(text)) return '(a line that may be of a key)';
   if (!MAY_HOLD_SECRET.test(text)) return text;
   return SECRETS.reduce((said, secret) => said.replace(secret, '$1(left out)'), text);

@@ -70,7 +70,7 @@ export const KINDS: readonly Kind[] = [
     'configuration',
     'fix_configuration',
     IMAGE_ADVICE,
-    /\bpull\w* (?:\w+ ){0,2}image\b|\blayer\b.{0,40}\b(?:verif\w+|digest|extract)/,
+    /\bimage \S{1,200} (?:was )?not found\b|\bpull\w* (?:\w+ ){0,2}image\b|\blayer\b.{0,40}\b(?:verif\w+|digest|extract)/,
     /\bmanifest unknown\b|\bgated repo/,
     /\bpermission denied\b|\bpermission_denied\b|\be(?:acces|perm)\b/,
     /\b(?:no|not have|lacks?|insufficient|missing|without|required) (?:\w+ ){0,2}permissions?\b/,

@@ -59,3 +59,38 @@ test('no form begins at any character and runs to the end of a line', () => {
     [],
   );
 });
+
+/** How many times any of them runs. */
+function timesRun(text: string): number {
+  let times = 0;
+  const { exec } = RegExp.prototype;
+  RegExp.prototype.exec = function exec_(this: RegExp, said: string) {
+    times += 1;
+    return Reflect.apply(exec, this, [said]);
+  };
+  try {
+    read(text);
+  } finally {
+    RegExp.prototype.exec = exec;
+  }
+  return times;
+}
+
+test.each([
+  ['tries that end well', 'connecting to peer #: Connection timed out', 'connected to peer'],
+  ['memory that is short', 'CUDA out of memory. Tried to allocate # MiB', 'step 1'],
+  [
+    'a place that is awaited',
+    '0/3 nodes are available: 3 Insufficient nvidia.com/gpu. #',
+    'job started',
+  ],
+  ['watchdogs', 'Rank #] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=#', ''],
+])('a storm is read line by line, not each line beside all others: %s', (_, line, end) => {
+  const storm = (lines: number) =>
+    timesRun(
+      [...Array.from({ length: lines }, (_one, at) => line.replaceAll('#', `${at}`)), end].join(
+        '\n',
+      ),
+    );
+  expect(storm(800) / storm(400)).toBeLessThan(2.3);
+});

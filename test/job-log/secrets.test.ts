@@ -77,6 +77,11 @@ test.each(linesOf('no-secrets.txt'))('what holds no secret stays: %s', line => {
   expect(withoutSecrets(line)).toBe(line);
 });
 
+test('a word in a line of a shell may be a secret where one is named', () => {
+  expect(withoutSecrets('+ python train.py --password swordfish')).not.toContain('swordfish');
+  expect(withoutSecrets('+ python train.py --mode fast')).toContain('--mode fast');
+});
+
 test('a name that a label takes off a line leaves no secret behind', () => {
   for (const line of ['[auth-token]: hunter2', 'password | hunter2', '[x] api_key => hunter2']) {
     const text = `${`${line}\n`.repeat(8)}RuntimeError: no route for hunter\n${line}`;
