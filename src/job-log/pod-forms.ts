@@ -6,6 +6,10 @@ export const IP = String.raw`\d{1,3}(?:\.\d{1,3}){3}`;
 export const HOST = String.raw`[a-z0-9](?:[\w.-]{0,251}[a-z0-9])?`;
 const TASK = String.raw`\/job:\w{1,40}\/replica:\d{1,6}\/task:\d{1,6}`;
 
+/** Each is looked for without regard to case, as who collects lines may change it. */
+const form = (parts: TemplateStringsArray, ...names: readonly string[]): RegExp =>
+  new RegExp(String.raw(parts, ...names), 'i');
+
 export interface PodForm {
   readonly kind: PodWord['kind'];
   readonly text: RegExp;
@@ -19,10 +23,7 @@ export const POD_FORMS: readonly PodForm[] = [
   // Open MPI, orte/tools/orterun and prrte: `mpirun noticed that process rank 3 with PID 61 on node w-0 exited on signal 6 (Aborted).`
   {
     kind: 'ended',
-    text: new RegExp(
-      String.raw`\bnoticed that process rank \d+ with PID \d+ on node (?<name>${HOST}) exited on (?<how>signal \d+ .{0,40})`,
-      'i',
-    ),
+    text: form`\bnoticed that process rank \d+ with PID \d+ on node (?<name>${HOST}) exited on (?<how>signal \d+ .{0,40})`,
   },
   // The same without a host: a process name is [[family,job],rank] or [namespace@job,rank].
   {
@@ -33,46 +34,31 @@ export const POD_FORMS: readonly PodForm[] = [
   // Hydra of MPICH and Intel MPI: utils/.../pmip_cb.c.
   {
     kind: 'ended',
-    text: new RegExp(
-      String.raw`^=? *(?:RANK \d+ )?PID \d+ RUNNING AT (?<name>${HOST})(?: \(\S+\))?\s*$`,
-      'i',
-    ),
+    text: form`^=? *(?:RANK \d+ )?PID \d+ RUNNING AT (?<name>${HOST})(?: \(\S+\))?\s*$`,
     below:
       /^=? *(?<how>(?:KILLED BY SIGNAL|EXIT STATUS|EXIT CODE|KILLED BY|EXITED WITH): ?-?\d+.{0,40})/i,
   },
   // Slurm, src/srun/libsrun/launch.c and step_ctx.c.
   {
     kind: 'ended',
-    text: new RegExp(
-      String.raw`^srun: error: (?<name>${HOST}): tasks? [\d,[\]-]{1,200}: (?<how>.{1,80})$`,
-      'i',
-    ),
+    text: form`^srun: error: (?<name>${HOST}): tasks? [\d,[\]-]{1,200}: (?<how>.{1,80})$`,
   },
   {
     kind: 'lost',
-    text: new RegExp(`^srun: error: Node failure on (?<name>${HOST})`, 'i'),
+    text: form`^srun: error: Node failure on (?<name>${HOST})`,
   },
   {
     kind: 'lost',
-    text: new RegExp(
-      `^(?:srun|slurmctld|sbatch): error: Nodes? (?<name>${HOST}) (?:not responding|failed|is down)`,
-      'i',
-    ),
+    text: form`^(?:srun|slurmctld|sbatch): error: Nodes? (?<name>${HOST}) (?:not responding|failed|is down)`,
   },
   // pdsh and DeepSpeed's launcher behind it.
   {
     kind: 'ended',
-    text: new RegExp(
-      String.raw`^pdsh@[\w.-]{1,253}: (?<name>${HOST}): ssh exited with (?<how>exit code \d+)`,
-      'i',
-    ),
+    text: form`^pdsh@[\w.-]{1,253}: (?<name>${HOST}): ssh exited with (?<how>exit code \d+)`,
   },
   {
     kind: 'ended',
-    text: new RegExp(
-      String.raw`^(?<name>${HOST}): .{0,300}\bexits with (?<how>return code = -?\d+)`,
-      'i',
-    ),
+    text: form`^(?<name>${HOST}): .{0,300}\bexits with (?<how>return code = -?\d+)`,
   },
   // torchrun of its own processes: torch/distributed/elastic/multiprocessing/api.py; an abort is mostly that of a watchdog.
   {
@@ -94,67 +80,45 @@ export const POD_FORMS: readonly PodForm[] = [
   // Ray: src/ray/raylet/node_manager.cc, worker_killing_policy.cc and python/ray/exceptions.py.
   {
     kind: 'ended',
-    text: new RegExp(
-      String.raw`\bMemory on the node \(IP: (?<name>${IP}).{0,600}(?<how>memory usage threshold)`,
-    ),
+    text: form`\bMemory on the node \(IP: (?<name>${IP}).{0,600}(?<how>memory usage threshold)`,
   },
   {
     kind: 'ended',
-    text: new RegExp(
-      String.raw`\b(?<how>killed due to memory pressure \(OOM\)).{0,160}\bat node \(ID: \w+, IP: (?<name>${IP})`,
-    ),
+    text: form`\b(?<how>killed due to memory pressure \(OOM\)).{0,160}\bat node \(ID: \w+, IP: (?<name>${IP})`,
   },
   {
     kind: 'ended',
-    text: new RegExp(
-      String.raw`^\(raylet, ip=(?<name>${IP})\) .{0,40}\bworker died or was killed\b|^\s*ip: (?<name2>${IP})\s*$`,
-    ),
+    text: form`^\(raylet, ip=(?<name>${IP})\) .{0,40}\bworker died or was killed\b|^\s*ip: (?<name2>${IP})\s*$`,
   },
   {
     kind: 'lost',
-    text: new RegExp(
-      String.raw`\bnode with node id: \w+ and address: (?<name>${IP})\b.{0,120}\bmarked dead\b`,
-    ),
+    text: form`\bnode with node id: \w+ and address: (?<name>${IP})\b.{0,120}\bmarked dead\b`,
   },
   {
     kind: 'lost',
-    text: new RegExp(
-      String.raw`\bRAS (?:declaring peer|peer) (?<name>${IP})<\d+> (?:as|reported as) DEAD\b`,
-    ),
+    text: form`\bRAS (?:declaring peer|peer) (?<name>${IP})<\d+> (?:as|reported as) DEAD\b`,
   },
   // Open MPI and PRRTE: `Remote daemon: [[22713,0],2] on node w-2` below `has lost communication with a remote daemon`.
   {
     kind: 'lost',
-    text: new RegExp(String.raw`^\s*Remote daemon: .{1,200} on node (?<name>${HOST})`, 'i'),
+    text: form`^\s*Remote daemon: .{1,200} on node (?<name>${HOST})`,
   },
   {
     kind: 'lost',
-    text: new RegExp(
-      String.raw`\bLost executor \d+ on (?<name>${IP}|${HOST}): (?<how>.{1,80})`,
-      'i',
-    ),
+    text: form`\bLost executor \d+ on (?<name>${IP}|${HOST}): (?<how>.{1,80})`,
   },
   // TensorFlow and JAX: xla/tsl/distributed_runtime/coordination.
   {
     kind: 'awaited',
-    text: new RegExp(
-      String.raw`\b(?:have not connected|timed out task names|tasks? (?:that )?did not reach|not reached the barrier)\b.{0,200}?(?<name>${TASK})`,
-      'i',
-    ),
+    text: form`\b(?:have not connected|timed out task names|tasks? (?:that )?did not reach|not reached the barrier)\b.{0,200}?(?<name>${TASK})`,
   },
   {
     kind: 'lost',
-    text: new RegExp(
-      String.raw`\b(?:heartbeat timeout|stopped sending heartbeats|unhealthy)\b.{0,200}?(?<name>${TASK})|(?<name2>${TASK}) (?:heartbeat timeout|has failed|is unhealthy|has stopped)`,
-      'i',
-    ),
+    text: form`\b(?:heartbeat timeout|stopped sending heartbeats|unhealthy)\b.{0,200}?(?<name>${TASK})|(?<name2>${TASK}) (?:heartbeat timeout|has failed|is unhealthy|has stopped)`,
   },
   {
     kind: 'lost',
-    text: new RegExp(
-      String.raw`\b(?:Cancelled by remote worker|From|remote target|Lost connection to task) (?<name>${TASK})`,
-      'i',
-    ),
+    text: form`\b(?:Cancelled by remote worker|From|remote target|Lost connection to task) (?<name>${TASK})`,
   },
   // PyTorch's monitored barrier and flight recorder; Horovod's stall inspector.
   {
@@ -176,17 +140,11 @@ export const POD_FORMS: readonly PodForm[] = [
   // Anybody's word of one that it names: `TaskManager with id X is no longer reachable`, `lost connection to worker X`.
   {
     kind: 'lost',
-    text: new RegExp(
-      String.raw`\b(?:worker|executor|task ?manager|node|pod|host|member|replica|peer|agent|instance)\b.{0,20}?[ '"(:@](?<name>(?=[\w.-]{0,200}\d)${HOST})\b.{0,60}\b(?:no longer reachable|unreachable|lost|dead|gone|died|crashed|removed|disconnected|not respond\w{0,3}|unhealthy)\b`,
-      'i',
-    ),
+    text: form`\b(?:worker|executor|task ?manager|node|pod|host|member|replica|peer|agent|instance)\b.{0,20}?[ '"(:@](?<name>(?=[\w.-]{0,200}\d)${HOST})\b.{0,60}\b(?:no longer reachable|unreachable|lost|dead|gone|died|crashed|removed|disconnected|not respond\w{0,3}|unhealthy)\b`,
   },
   {
     kind: 'lost',
-    text: new RegExp(
-      String.raw`\blost (?:connection|contact|heartbeat|communication) (?:to|with|from|of) .{0,30}?(?<name>(?=[\w.-]{0,200}\d)${HOST})\b`,
-      'i',
-    ),
+    text: form`\blost (?:connection|contact|heartbeat|communication) (?:to|with|from|of) .{0,30}?(?<name>(?=[\w.-]{0,200}\d)${HOST})\b`,
   },
   // Ray's autoscaler takes what it thinks is idle: python/ray/autoscaler/_private/event_summarizer.py.
   {
@@ -196,17 +154,11 @@ export const POD_FORMS: readonly PodForm[] = [
   // NCCL's socket.cc, gloo's pair.cc, PyTorch's TCPStore: who is named has closed the connection.
   {
     kind: 'closed',
-    text: new RegExp(
-      String.raw`\bConnection closed by (?:remote )?peer \[?(?<name>${HOST})(?:\]:|<)`,
-      'i',
-    ),
+    text: form`\bConnection closed by (?:remote )?peer \[?(?<name>${HOST})(?:\]:|<)`,
   },
   {
     kind: 'closed',
-    text: new RegExp(
-      String.raw`\b(?:Call to (?:recv|send)\w* (?:from|to)|remote=\[?) ?(?<name>${HOST})(?:<|\]?:)\d.{0,80}\b(?:connection reset|broken pipe|got 0 bytes)`,
-      'i',
-    ),
+    text: form`\b(?:Call to (?:recv|send)\w* (?:from|to)|remote=\[?) ?(?<name>${HOST})(?:<|\]?:)\d.{0,80}\b(?:connection reset|broken pipe|got 0 bytes)`,
   },
   // The adapter's own word: mlx5's events as NCCL passes them on (src/transport/net_ib.cc).
   {
