@@ -217,7 +217,7 @@ const NAMES_ONE = /secret|token|pass|pwd|key|cred|auth|cookie|sess\w{0,3}id|(?:\
  * has the form of one. A secret without a name and in no form that is known stays.
  */
 export function withoutSecrets(text: string): string {
-  if (SHELL_LINE.test(text) && (MAY_HOLD_SECRET.test(text) || !STARTED.test(text)))
+  if (SHELL_LINE.test(text) && !STARTED.test(text))
     return '(a line of a shell that may hold a secret)';
   if (KEY_LINE.test(text)) return '(a line that may be of a key)';
   if (!MAY_HOLD_SECRET.test(text)) return text;
