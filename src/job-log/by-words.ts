@@ -189,7 +189,7 @@ const STARTERS: readonly (readonly [RegExp, Blame])[] = [
   [/^(?:FATAL: {3}(?=\S)|(?:ERROR|ABORT) {2}: |enroot-\w{1,20}: )/, 'configuration'],
   // Engines and runtimes of containers, what loads modules, NVIDIA's daemons.
   [
-    /^(?:(?:docker|podman|crun|runc|ctr|buildah|modprobe|insmod|rmmod|depmod|dkms|nvidia-(?:persistenced|modprobe|installer|fabricmanager)): )(?:error: )?/i,
+    /^(?:error: )?(?:docker|podman|crun|runc|ctr|buildah|shifter|sarus|ch-run|modprobe|insmod|rmmod|depmod|dkms|nvidia-(?:persistenced|modprobe|installer|fabricmanager))(?:\[\d{1,10}\])?: (?:error: )?/i,
     'configuration',
   ],
   // What sets the place up before it: apt, dpkg, the linker, mount, git, Intel's OpenMP.

@@ -1,6 +1,6 @@
 import { JOB_NOTICE_MS, JOB_WENT_ON_MS } from '../contract/limits.ts';
 import { passesOn } from './failure-forms.ts';
-import { isLookingTool, isLoopback, isOfTool, isProbe } from './harmless-lines.ts';
+import { isLookingTool, isLoopback } from './harmless-lines.ts';
 import type { Meaning } from './job-texts.ts';
 import { tellsOfThread } from './of-others.ts';
 import type { ProgressCount } from './progress.ts';
@@ -230,7 +230,7 @@ const saysMore = ({ meaning }: Occurrence, { text }: Occurrence): boolean =>
 /** What a program is told of a fault of its GPU, and what the driver says of it. */
 const OF_CUDA = /^cuda-(?:46|7\d\d|999|unknown)$/;
 const isOfDriver = ({ meaning: { id, role } }: Occurrence): boolean =>
-  role === 'cause' && /^(?:s?xid-\d+|off-the-bus)$/.test(id);
+  role === 'cause' && /^(?:s?xid-\d+|off-the-bus|nvml-15)$/.test(id);
 
 /** What the driver itself has logged of the hardware; tools only pass that on. */
 const isOfXid = ({ meaning, text }: Occurrence): boolean =>
@@ -356,15 +356,6 @@ export function withoutWeak(
     return isLast ? one : { ...one, lastResort: true };
   });
 }
-
-/** A tool of a start script that failed long before the end ended nothing, and what a program only looks for even less. */
-export const withoutProbes = (failures: readonly Occurrence[], end: number) =>
-  failures.filter(({ ordinary, text }) => {
-    const lines = end - ordinary;
-    return isProbe(text) ? lines <= PROBED_LINES : lines <= FEW_LINES || !isOfTool(text);
-  });
-/** So few lines before the end, counted with its own, it may have been what ended the program. */
-const PROBED_LINES = 2;
 
 /** The banner of NGC's images says of each launcher that it has no GPU: it asks for none where its ranks run elsewhere. */
 export const withoutBanner = (givenUp: readonly Occurrence[], all: readonly Occurrence[]) =>

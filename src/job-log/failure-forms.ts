@@ -60,7 +60,7 @@ const CHECKED =
 const SIGNALLED =
   /\b(?:caught|received|got|fatal|unhandled) (?:fatal |deadly )?signal\b|\bsignal \(?\d{1,2}\)? (?:received|caught)\b|\b(?:segmentation|memory access|page|general protection|bus) (?:violation|fault|error)\b/i;
 /** A logger's level in brackets: `[hipSYCL Error] from`, `2022-08-13 11:42:42 [E:onnxruntime:log, `. */
-const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40} (?:error|fatal)\]|E:\w)/i;
+const BRACKETED = /^[\d\s:.,TZ-]{0,40}\[(?:[\w .-]{1,40}[ /-](?:error|fatal)\]|E:\w)/i;
 
 /** It stands alone: what went wrong is said below. */
 export const PANICKED = /\bpanicked at \S{1,400}:\d+:\d+:$/;
@@ -150,7 +150,7 @@ const COMPLAINS = new RegExp(
     /\b(?:incompatible|mismatch(?:ed)?|invalid|illegal|undefined|unknown|missing|bad|unsupported|wrong|duplicate) (?:\w+ ){0,3}(?:\w+)\b/,
     /\bnot linked\b|\bnan(?:s|\(s\)) (?:in|at|were|are|detected|found|encountered)\b/,
     /\b(?:unable to|failed to|could not|cannot|can't) (?:connect|reach|contact)\b/,
-    /\b(?:fault|panic|overflow|deadlock|walltime|time ?limit|quota)\b/,
+    /\b(?:fault|panic|overflow|deadlock|walltime|time ?limit|quota)\b|\bno such \w{3,20}: \S/,
   ]
     .map(({ source }) => source)
     .join('|'),

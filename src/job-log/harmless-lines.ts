@@ -68,8 +68,8 @@ const HARMLESS = new RegExp(
     /\bis not a failure\b|^mkdir: .{1,200}: file exists\b|^rm: cannot remove\b/,
     // A call of NCCL that only passes a status on; a service that is there again.
     /\bNCCL WARN \S{1,120}:\d{1,6} -> \d{1,3}\b|\bresuming normal operation\b|\berrors? (?:has been |was )?resolved\b/,
-    // Kubernetes, of a write that a controller makes anew.
-    /\bthe object has been modified; please apply your changes\b/,
+    // Kubernetes, of a write that a controller makes anew; Go's net/http of a server that was closed.
+    /\bthe object has been modified; please apply your changes\b|\bhttp: Server closed\b/,
     /^(?:mbind|set_mempolicy|get_mempolicy|sched_setaffinity): /,
   ]
     .map(({ source }) => source)
@@ -254,7 +254,7 @@ export const isLookingTool = (text: string): boolean => LOOKS.test(text);
 
 /** A display, a browser, a bus of the desktop, another maker's decoder: a program looks whether there is one, and does without. */
 const PROBES =
-  /\bopen (?:an? |the )?(?:X )?display\b|XSERVTrans\w+|\.X11-unix\b|\bxkbcomp\b|\bxdg[-_]\w|\bd-?bus\b|\bweb ?browser\b|\blibva\b|\bva-?api\b|\bva(?:Get|Init|Create|Open)\w+|\bva display\b|\blibGLX?\b|\bMESA-LOADER\b|\balsa\b|\bpulse ?audio\b|\bx11\.so\b/i;
+  /\bopen (?:an? |the )?(?:X )?display\b|XSERVTrans\w+|\.X11-unix\b|\bxkbcomp\b|\bxdg[-_]\w|\bd-?bus\b|\bweb ?browser\b|\blibva\b|\bva-?api\b|\bva(?:Get|Init|Create|Open)\w+|\bva display\b|\blibGLX?\b|\bMESA-LOADER\b|\bGL is disabled\b|\balsa\b|\bpulse ?audio\b|\bx11\.so\b/i;
 export const isProbe = (text: string): boolean => PROBES.test(text);
 
 /**

@@ -14,7 +14,8 @@ import {
   withRole,
 } from './ending.ts';
 import { FAILED_FORM, passesOn } from './failure-forms.ts';
-import { isLoopback } from './harmless-lines.ts';
+import { isLoopback, isOfTool, isProbe } from './harmless-lines.ts';
+import type { Line } from './log-lines.ts';
 
 /** What began a failure that no line of the table tells, or that it tells without a reason. */
 
@@ -227,3 +228,41 @@ function withReason(
 /** What a program says of a network that failed it, in whatever words. */
 const OF_NETWORK =
   /connect|refused|reach|time[d-]? ?out|socket|network|peer|\bssh|\bhost|rendezvous|nccl|gloo|join|daemon|remote|worker|rank|\bnode/i;
+
+/**
+ * What the programs of the GPU stack print as they start: NVIDIA/k8s-device-plugin (device plugin, feature discovery),
+ * NVIDIA/dcgm-exporter, NVIDIA/gpu-operator (its controller and validator), NVIDIA/mig-parted,
+ * NVIDIA/nvidia-container-toolkit, NVIDIA/gpu-driver-container, kubernetes-sigs/node-feature-discovery.
+ */
+const STACK_STARTS =
+  /\bStarting (?:NVIDIA Device Plugin|dcgm-exporter|nv-hostengine|(?:FS|OS) watcher|GRPC server for 'nvidia\.com\/|installation of NVIDIA driver)|\bDCGM successfully initialized\b|\bRetr(?:ie|ei)ving plugins\b|\bNode Feature Discovery (?:Worker|Master)\b|\bInstalling NVIDIA container toolkit\b|\bUpdating to MIG config\b|\bcontrollers\.ClusterPolicy\b|\bcompute-domain-(?:controller|daemon|kubelet-plugin)\b|\bgpu-kubelet-plugin\b|\bnvidia_gpu_exporter\b|\bvalidating (?:driver|toolkit|plugin|CUDA) (?:installation|workload)\b/;
+const BEGIN_LINES = 40;
+
+/** What such a program could not do is of its node or of how it is set up, where its words tell nobody's hand. */
+export function ofStack(
+  told: readonly Occurrence[],
+  lines: readonly Line[],
+): readonly Occurrence[] {
+  const isOpen = ({ meaning: { id, layer, action } }: Occurrence): boolean =>
+    id === 'first-error' && layer === 'application' && action === 'watch';
+  if (!told.some(isOpen)) return told;
+  if (!lines.slice(0, BEGIN_LINES).some(({ text }) => STACK_STARTS.test(text))) return told;
+  return told.map(one =>
+    isOpen(one) ? { ...one, meaning: { ...one.meaning, layer: 'configuration' } } : one,
+  );
+}
+
+/** So few lines before the end, counted with its own, it may have been what ended the program. */
+const PROBED_LINES = 2;
+const isPassed = ({ ordinary, text }: Occurrence, end: number): boolean =>
+  isProbe(text) && end - ordinary > PROBED_LINES;
+
+/** A tool of a start script that failed long before the end ended nothing, and what a program only looks for even less. */
+export const withoutProbes = (failures: readonly Occurrence[], end: number) =>
+  failures.filter(
+    one => !isPassed(one, end) && (end - one.ordinary <= FEW_LINES || !isOfTool(one.text)),
+  );
+
+/** The same of lines with a meaning that alone weigh little. */
+export const withoutWeakProbes = (occurrences: readonly Occurrence[], end: number) =>
+  occurrences.filter(one => one.weak === undefined || !isPassed(one, end));

@@ -3,7 +3,13 @@ import { firstErrorMeaning, ONLY_COUNTED } from './by-words.ts';
 import { differsAt } from './collective-wait.ts';
 import { type Occurrence, withRole } from './ending.ts';
 import { FAILED_FORM, givesUp, onlyEnds, quits, takenBack, voiceOf } from './failure-forms.ts';
-import { isHarmless, isTriedAgain, onlyTellsLimit } from './harmless-lines.ts';
+import {
+  isHarmless,
+  isTriedAgain,
+  onlyTellsLimit,
+  tellsOfNone,
+  weaknessOf,
+} from './harmless-lines.ts';
 import { allJobTexts, type Meaning, meaningOf } from './job-texts.ts';
 import type { Line } from './log-lines.ts';
 import type { ProgressCount } from './progress.ts';
@@ -113,6 +119,8 @@ const givenUpIn = (lines: readonly Line[], places: readonly Place[]): Occurrence
       line.level === 'warning' || (line.level === 'quiet' && SAID_QUIETLY.test(told?.id ?? ''));
     const warned = isTold ? told : undefined;
     if (warned?.role !== 'cause' || isHarmless(line.text)) return [];
+    const isWeak = weaknessOf(warned.id, line.text) !== undefined;
+    if (isWeak && tellsOfNone(warned.id, warned.layer, line.text, below)) return [];
     if (onlyTellsLimit(warned.id, line.text)) return [];
     return { ...failureOf(line.text, place), meaning: warned };
   });

@@ -4,7 +4,7 @@
 const LABEL = /^ {0,5}(\d{1,6}): /;
 /** `worker-1: ` of pdsh, as DeepSpeed starts its nodes with it, and `/container_e559_1: ` of YARN: a name with a number that is none of a step, no library, no interpreter and no slurmstepd. */
 const HOST =
-  /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d|[\w.+-]{1,60}\.so(?:\.\d{1,6}){0,4}: |python[\d.]{1,6}: |slurmstepd-)(?=\/?[a-z._-]{0,60}\d)\/?[a-z][\w.-]{1,80}: |^(?:\d{1,3}\.){3}\d{1,3}: /;
+  /^(?!(?:step|epoch|iter|iteration|batch|rank)[ _-]?\d|[\w.+-]{1,60}\.so(?:\.\d{1,6}){0,4}: |python[\d.]{1,6}: |slurmstepd-|[\w.]{1,200}(?:Error|Exception): )(?=\/?[a-z._-]{0,60}\d)\/?[a-z][\w.-]{1,80}: |^(?:\d{1,3}\.){3}\d{1,3}: /;
 
 /**
  * Of whoever collects the lines of several processes: `[worker-1] `, `(rank 7) `, `<worker-2> `, `worker-0> `, `[3] `, and the pod

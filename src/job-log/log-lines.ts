@@ -351,7 +351,7 @@ const RAISED = /^(?:[a-z_]\w{0,60}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception): /;
 
 /** One of these has each line that tells its level. */
 const MAY_NAME_LEVEL =
-  /ERROR|CRITICAL|FATAL|DEBUG|INFO|NOTICE|WARN|Warning: |^\[?[EFIW]\d{3,4} |^\[[EW][ :]|\[[EIVW]\] /;
+  /ERROR|CRITICAL|FATAL|DEBUG|INFO|NOTICE|WARN|Warning: |^\[?[EFIW]\d{3,4} |^\[[CEW][ :]|\[[EIVW]\] /;
 
 /** NCCL writes its errors as WARN and all else as INFO. */
 function levelOf(text: string): Line['level'] {

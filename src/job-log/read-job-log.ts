@@ -4,9 +4,8 @@ import { plainText } from '../contract/untrusted.ts';
 import { type Found, startsAnew, storyOf } from './attempts.ts';
 import { exceptionMeaning, ofItsWords, ownFailure, waitedInVain } from './by-words.ts';
 import { collectiveWaitOf } from './collective-wait.ts';
-import { type Occurrence, withoutBanner, withoutProbes, withRole } from './ending.ts';
+import { type Occurrence, withoutBanner, withRole } from './ending.ts';
 import { isNested, looksFailed, MAY_FAIL, MAY_REPORT, passesOn, quits } from './failure-forms.ts';
-import { ofStack } from './gpu-stack.ts';
 import { isTriedAgain, tellsOfNone, weaknessOf } from './harmless-lines.ts';
 import { CHAIN_LINES, causedBy, headed, headsTraceback, saysBelow } from './headings.ts';
 import {
@@ -17,6 +16,7 @@ import {
   withLoggedStacks,
 } from './help-blocks.ts';
 import { type Meaning, mayReport, meaningOf } from './job-texts.ts';
+import { ofStack, withoutProbes, withoutWeakProbes } from './last-resort.ts';
 import {
   BELOW_LINES,
   failureOf,
@@ -203,7 +203,7 @@ function foundOf(
   ordinary: number,
 ) {
   const { restarts, lastLines, beforeOthers } = written;
-  const all = bounded(written.occurrences);
+  const all = bounded(withoutWeakProbes(written.occurrences, ordinary));
   const occurrences = withoutGot(all, lines, progress);
   const failures = withAbove(lines, withoutGot(written.failures, lines, progress));
   const givenUp = isSilent(occurrences, failures)

@@ -64,6 +64,10 @@ const DISK = 'OSError: [Errno 28] No space left on device';
 const IB = 'train-1:9:44 [0] NCCL WARN NET/IB :';
 const WATCHDOG =
   '[rank1]:[E ProcessGroupNCCL.cpp:616] [Rank 1] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=9, OpType=ALLREDUCE, NumelIn=1, NumelOut=1, Timeout(ms)=600000) ran for 600001 milliseconds before timing out.';
+const SKIPPED = 'rank 8: validation shard is empty (0 of 9 rows), skipping metric reduce';
+const UNREACHED = '[LightGBM] [Warning] Connecting to rank 0 failed, waiting for 200 milliseconds';
+const CLOSED_BY = (host: string) =>
+  `NCCL WARN socketProgress: Connection closed by remote peer ${host}<40212>`;
 const dies = (seconds: number, text: string, exitCode = 1): Pod => ({
   log: [[seconds, text]],
   end: [seconds + 1, exitCode],
@@ -231,6 +235,132 @@ describe('a job of several pods began', () => {
       'with a cause, also where another pod still runs',
       [dies(600, WATCHDOG, 134), {}, dies(2, DISK)],
       { pod: 2, fault: 'host' },
+    ],
+    [
+      'in the pod that crashed, where the others only lost it before its kubelet told',
+      [{ log: [[0, CLOSED]], end: [1, 1] }, { end: [3, 139] }],
+      { pod: 1, fault: 'application', what: /SIGSEGV/ },
+    ],
+    [
+      'in the pod whose launcher tells that a signal ended a process of its own',
+      [
+        { log: [[0, CLOSED]], end: [1, 1] },
+        dies(9, 'failed (exitcode: -9) local_rank: 3 (pid: 93) of binary: /usr/bin/python3'),
+        { log: [[0, CLOSED]], end: [1, 1] },
+      ],
+      { pod: 1, fault: 'unknown', what: /ended by a signal \(exitcode: -9\)/ },
+    ],
+    [
+      'in the one pod that says that it skipped what the others waited in',
+      [
+        dies(600, WATCHDOG, 134),
+        {
+          log: [
+            [1, SKIPPED],
+            [600, WATCHDOG],
+          ],
+          end: [601, 134],
+        },
+        dies(600, WATCHDOG, 134),
+      ],
+      { pod: 1, fault: 'application', what: 'it left the others by its own word' },
+    ],
+    [
+      'in the one pod that waited in another operation than the others',
+      [
+        dies(600, WATCHDOG, 134),
+        dies(600, WATCHDOG, 134),
+        dies(599, WATCHDOG.replace('ALLREDUCE', 'BROADCAST'), 134),
+      ],
+      {
+        pod: 2,
+        fault: 'unknown',
+        what: 'it waited in BROADCAST 9 while the others waited in ALLREDUCE 9',
+      },
+    ],
+    [
+      'in the pod that was the first to close a connection, by its name',
+      [dies(0, CLOSED_BY('train-2')), dies(2, CLOSED_BY('train-0')), dies(3, CLOSED_BY('train-1'))],
+      { pod: 2, fault: 'unknown', what: /first that closed/ },
+    ],
+    [
+      'in the pod of an address that all others name',
+      [dies(1, CLOSED_BY('10.0.0.9')), dies(0.5, WATCHDOG), dies(2, CLOSED_BY('10.0.0.9'))],
+      { pod: 1, fault: 'unknown', what: /first that closed/ },
+    ],
+    [
+      'in the pod that ended well long before the others had waited for it',
+      [
+        dies(600, WATCHDOG, 134),
+        { end: [9, 0, 'Completed'], pod: { phase: 'Succeeded' } },
+        dies(600, WATCHDOG, 134),
+        dies(600, WATCHDOG, 134),
+      ],
+      { pod: 1, fault: 'unknown', what: /ended with exit code 0/ },
+    ],
+    [
+      'on the host whose process crashed, not on one whose were killed as one',
+      [
+        {
+          log: [
+            [0, 'srun: error: train-1: tasks 0-7: Killed'],
+            [1, 'srun: error: train-2: task 9: Segmentation fault (core dumped)'],
+          ],
+          ...{ end: [9, 1], gpus: 0 },
+        },
+        {},
+        {},
+      ],
+      { pod: 2, fault: 'application', what: /Segmentation fault/ },
+    ],
+    [
+      'in none of those that could not reach one, where they are all others',
+      [
+        { log: [[30, 'step 1']], end: [40, 1] },
+        ...[50, 51, 52].map((ms): Pod => ({ log: [[10, UNREACHED]], end: [ms, 1] })),
+      ],
+      { pod: 0, fault: 'unknown' },
+    ],
+    [
+      'with an error by form, hours after another pod had not been reached for a moment',
+      [
+        {
+          log: [
+            [1, 'step 1'],
+            [5_000, 'step 2'],
+            [6_000, FORM],
+          ],
+          end: [6_001, 1],
+        },
+        { log: [[0, UNREACHED]], end: [6_009, 1] },
+        {},
+      ],
+      { pod: 0, fault: 'application' },
+    ],
+    [
+      'with a pod whose node was lost, though its containers were never told to have ended',
+      [dies(600, WATCHDOG, 134), { pod: { reason: 'NodeLost' } }, {}],
+      { pod: 1, fault: 'host', what: /NodeLost/ },
+    ],
+    [
+      'with an error by form, long after another pod was killed for memory and the others worked on',
+      [
+        {
+          log: [
+            [1, 'step 1'],
+            [500, 'step 2'],
+            [600, FORM],
+          ],
+          end: [601, 1],
+        },
+        { end: [10, 137, 'OOMKilled'] },
+      ],
+      { pod: 0, fault: 'application' },
+    ],
+    [
+      'with the deadline of a pod, which is its own limit',
+      [dies(9, WATCHDOG, 134), { end: [5, 137], pod: { reason: 'DeadlineExceeded' } }],
+      { pod: 1, fault: 'configuration', what: /DeadlineExceeded/ },
     ],
   ])('%s', (_, pods, { pod, fault, what = /./ }) => {
     const job = jobOf(pods);

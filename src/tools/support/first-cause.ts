@@ -38,7 +38,7 @@ const HOLLOW = new RegExp(
     /\b(?:PMIX|PRTE|ORTE|OPAL) ERROR\b|\bRayTaskError\b|\bplacement group\b|\bavailable node types can fulfill\b/,
     /\b(?:received )?signal 15\b|\bSIGTERM\b|\bexit(?:ed with)? (?:code|status) \d|\bbroken pipe\b/,
     /\bonly \d{1,6} (?:out )?of \d{1,6} (?:workers|ranks|nodes|clients|processes|replicas|hosts)\b|\b\d{1,6}\/\d{1,6} (?:workers|ranks|nodes|clients) (?:joined|registered|connected|ready)\b/,
-    /\bno longer reachable\b|\blost (?:connection|contact|communication) (?:to|with)\b/,
+    /\bcancelled because SparkContext was shut down\b|\bno longer reachable\b|\blost (?:connection|contact|communication) (?:to|with)\b/,
     // A communicator that was aborted has no ranks.
     /\broot should be in the 0\.\.-1\b|\bBootstrap Root ?: mismatch in rank count\b/,
     /TimeoutError\b|\btimed out waiting for\b|\bjob '?[\w-]{1,80}'? failed\b/,

@@ -4,15 +4,22 @@ import {
   JOB_CLOCKS_MS_MAX,
   JOB_DOUBT_MS_MAX,
   JOB_NOTICE_MS,
+  JOB_WENT_ON_MS,
   PLATFORM_ENDS_MS_MAX,
 } from '../../contract/limits.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
 import { takenByCluster } from './failure-by-cluster.ts';
 import { signalOf } from './failure-facts.ts';
-import { timeOf } from './first-cause.ts';
+import { isHollow, isSure, timeOf } from './first-cause.ts';
 import { failedPods } from './job-state.ts';
 import { type Pointer, quoted, toldOf } from './job-told.ts';
-import { type Beginning, type LoggedCause, logsOf, workedOn } from './logged-causes.ts';
+import {
+  type Beginning,
+  type LoggedCause,
+  loggedCauses,
+  logsOf,
+  workedOn,
+} from './logged-causes.ts';
 import { type Places, placesOf } from './pod-places.ts';
 
 /** Where no log tells a cause that is sure: the pod to which the words of all together point. */
@@ -71,13 +78,8 @@ function pointersOf(job: TargetJob, places: Places): readonly Pointer[] {
     });
   // What has ended well by its own word was gone before others missed it.
   const gone = words.filter(({ pod, word }) => word.kind === 'left' && pod.phase === 'Succeeded');
-  const rest = [
-    ...gone,
-    ...takenAway(job, words),
-    ...unreached(job, words, places),
-    ...crashedFirst(inTime(named)),
-  ];
-  return [...inTime(links), ...inTime(rest)];
+  const rest = [...gone, ...takenAway(job, words), ...unreached(job, words, places), ...named];
+  return [...inTime(links), ...crashedFirst(inTime(rest))];
 }
 
 /** Whom an autoscaler took: the first of that group that was told to stop after it. */
@@ -165,3 +167,28 @@ const soughtBy = ({ text }: PodWord, places: Places): readonly ClusterPod[] =>
     .slice(0, NAMES_MAX)
     .flatMap(name => places.ofName(name) ?? []);
 const NAMES_MAX = 40;
+
+/** No pod of it has failed, and its logs or the cluster tell that it is over: Ray and sshd run on after their jobs. */
+export function isOverWhileRunning(job: TargetJob): boolean {
+  const isAwaited = logsOf(job).some(
+    ({ pod, log: { wait, ofPods = [] } }) =>
+      (wait?.behind.length ?? 0) > 0 ||
+      ofPods.some(
+        ({ kind, at }) =>
+          (kind === 'awaited' || kind === 'ended') &&
+          !workedOn(job, { pod, atMs: timeOf(at), forMs: JOB_WENT_ON_MS }),
+      ),
+  );
+  if (isAwaited || job.pods.some(({ pod }) => takenByCluster(pod))) return true;
+  const causes = loggedCauses(job).filter(({ cause }) => isSure(cause) && !isHollow(cause));
+  return causes.some(({ by, cause }) =>
+    logsOf(job).some(
+      ({ pod, log }) =>
+        pod !== by &&
+        log.entries.some(
+          ({ role, at }) =>
+            role === 'consequence' && timeOf(at) >= timeOf(cause.at) - JOB_DOUBT_MS_MAX,
+        ),
+    ),
+  );
+}

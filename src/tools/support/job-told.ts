@@ -1,11 +1,11 @@
 import type { ClusterPod } from '../../contract/cluster-view.ts';
 import type { Blame } from '../../contract/finding.ts';
-import type { PodWord } from '../../contract/job-log.ts';
+import type { JobLog, PodWord } from '../../contract/job-log.ts';
 import { optional } from '../../contract/optional.ts';
 import { shell } from '../../contract/printed-command.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
 import { exitMeaning } from './failure-by-cluster.ts';
-import { firstEntry, wordsOf } from './failure-log.ts';
+import { firstEntry, ofItsLog, unknownWords, wordsOf } from './failure-log.ts';
 import { causeIn, isHollow } from './first-cause.ts';
 import { NOTHING_FOUND } from './job-root.ts';
 import { runsWhole } from './job-state.ts';
@@ -149,10 +149,26 @@ export function standing(
         : runsWhole(pod)
           ? shell`See what it does before it is deleted: kubectl logs ${name} -n ${namespace} --tail=20; py-spy dump in it shows where it stands.`
           : 'Its own log does not tell what it did: see its program, and its node at that time.',
-      why: [...(word ? [`its own log: ${quoted(word)}`] : []), why],
+      why: [
+        ...(word ? [`its own log: ${quoted(word)}`] : []),
+        why,
+        ...(word ? [] : lastWords(log)),
+      ],
       against: [],
       what: word ? 'it left the others by its own word' : because,
       ...optional({ at: word?.at }),
     },
   };
+}
+
+/** What its log says beside that, or how it ends. */
+function lastWords(log: JobLog | undefined): string[] {
+  if (!log) return [];
+  const first = firstEntry(log);
+  return [
+    ...(first ? [`its log says: ${wordsOf(first)}`] : []),
+    ...(first?.role === 'cause' || (!log.last && log.lines > 0)
+      ? []
+      : [ofItsLog(unknownWords(log))]),
+  ];
 }

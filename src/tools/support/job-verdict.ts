@@ -16,10 +16,10 @@ import { bySharedMemory, SHARED_MEMORY_FINDING } from './failure-shared-memory.t
 import { judgedIncident } from './failure-verdict.ts';
 import { causeIn, isAmbiguous, isHollow, isSure, timeOf } from './first-cause.ts';
 import type { JobAnswer } from './job-answer.ts';
-import { beginningOf, isOverWhileRunning } from './job-beginning.ts';
+import { beginningOf } from './job-beginning.ts';
 import { jobNotes } from './job-notes.ts';
 import { byPlatform } from './job-platform.ts';
-import { toldByOthers } from './job-pointers.ts';
+import { isOverWhileRunning, toldByOthers } from './job-pointers.ts';
 import { type JobRoot, NO_NODE, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
 import {
   containersOf,
@@ -220,7 +220,9 @@ function ofFirstPod(job: TargetJob, nodes: readonly JobNode[], rows: readonly Jo
   const said = isKnownFor(began) ? undefined : bySaidXids(job, nodes);
   if (said) return { ...said, against: [...said.against, ...now] };
   const byOthers = began?.root && ofBeginning(began, now);
-  if (byOthers) return byOthers;
+  // What a platform did with its node says more than what nobody said.
+  const isTaken = byOthers?.confidence === 'low' && told && byPlatform(told) !== undefined;
+  if (byOthers && !isTaken) return byOthers;
   const full = pod && bySharedMemoryOf(job, nodes, pod);
   if (full && !told?.failure?.findings.some(({ id }) => id === SHARED_MEMORY_FINDING)) {
     return { ...full, against: [...full.against, ...now] };
