@@ -245,8 +245,16 @@ const hasFailed = ({ containers }: ClusterPod): boolean =>
 /** The one on GPUs, else the first in its order: the program, and not what runs beside it. */
 const mainContainer = ({ containers }: ClusterPod): ClusterContainer | undefined => {
   const own = containers.filter(one => !one.init && hasRun(one));
-  return own.find(({ gpus }) => Object.keys(gpus).length > 0) ?? own[0];
+  return (
+    own.find(({ gpus }) => Object.keys(gpus).length > 0) ??
+    own.find(({ name }) => !SERVES_POD.test(name)) ??
+    own[0]
+  );
 };
+
+/** What meshes, clouds and collectors of logs put into pods under a name of their own. */
+const SERVES_POD =
+  /^(?:istio-proxy|linkerd-proxy|envoy|kuma-sidecar|vault-agent|gke-gcsfuse-sidecar|cloud-?sql-proxy|daprd|queue-proxy|oauth2-proxy|fluent-?bit|fluentd|filebeat|vector|datadog-agent)$/;
 
 const staysBeside = ({ init, sidecar }: ClusterContainer): boolean => !init || sidecar === true;
 const hasRun = ({ state }: ClusterContainer): boolean => state !== 'waiting';
