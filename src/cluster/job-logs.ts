@@ -1,11 +1,13 @@
-import type { ClusterPod, JobPeer, PodJob } from '../contract/cluster-view.ts';
+import type { ClusterContainer, ClusterPod, JobPeer, PodJob } from '../contract/cluster-view.ts';
 import { failedEnd, worstContainer } from '../contract/failed-run.ts';
 import type { JobLog } from '../contract/job-log.ts';
 import {
   JOB_LOG_BYTES_MAX,
   JOB_LOG_LINES_MAX,
+  LAST_WORDS_BESIDE_MAX,
   LAST_WORDS_BYTES_MAX,
   LAST_WORDS_LINES_MAX,
+  LAST_WORDS_PODS_MAX,
   PEER_LOG_BYTES_MAX,
   PEER_LOG_LINES_MAX,
   PEER_LOGS_MAX,
@@ -16,7 +18,6 @@ import type { TargetJob } from '../contract/target-job.ts';
 import { readJobLog } from '../job-log/read-job-log.ts';
 import type { ApiServer } from './http.ts';
 import { objectAt, textsOf } from './json.ts';
-import { type PodRun, runsBeside, standingRuns } from './last-words.ts';
 import { listAll } from './list.ts';
 import { podList } from './paths.ts';
 import { type ContainerRun, fetchedLog, type LogBounds } from './pod-log.ts';
@@ -201,3 +202,59 @@ export async function targetLogs(
 
 /** Kinds that are never done, of which what a pod logs of a request that failed ends nothing, and pods, which belong to anything. */
 const SERVES = /^(?:Pod|Deployment|StatefulSet|DaemonSet|ReplicaSet|NodeSet|RayService)\//;
+
+/** A run of a container of a pod, with the pod as it was read. */
+interface PodRun extends ContainerRun {
+  readonly pod: ClusterPod;
+}
+
+/**
+ * Of the pods of a job those that did not fail and have something to say: one that still runs may have said why it
+ * hangs, one that ended well why it left early. Those on nodes where others failed come first, then those that ask
+ * for no GPU, as launchers, heads and monitors do.
+ */
+function standingRuns(pods: readonly ClusterPod[]): readonly PodRun[] {
+  const struck = new Set(pods.flatMap(pod => (hasFailed(pod) ? pod.node : [])));
+  const rank = (pod: ClusterPod) =>
+    (struck.has(pod.node) ? 0 : 2) + (Object.keys(pod.gpus).length + pod.claims.length > 0 ? 1 : 0);
+  return pods
+    .filter(pod => !hasFailed(pod))
+    .toSorted((a, b) => rank(a) - rank(b))
+    .flatMap(pod => {
+      const container = mainContainer(pod);
+      return container ? { pod, container: container.name, previous: false } : [];
+    })
+    .slice(0, LAST_WORDS_PODS_MAX);
+}
+
+/** The other containers of pods that failed, those of the first pods first: a monitor beside the program. */
+const runsBeside = (failed: readonly ClusterPod[]): readonly PodRun[] =>
+  failed
+    .flatMap(pod => {
+      const worst = worstContainer(pod);
+      return pod.containers
+        .filter(one => one.name !== worst?.name && staysBeside(one) && hasRun(one))
+        .map(({ name }) => ({ pod, container: name, previous: false }));
+    })
+    .slice(0, LAST_WORDS_BESIDE_MAX);
+
+/** Whether a container of it has failed, in this run or the one before. */
+const hasFailed = ({ containers }: ClusterPod): boolean =>
+  containers.some(container => failedEnd(container) !== undefined);
+
+/** The one on GPUs, else the first in its order: the program, and not what runs beside it. */
+const mainContainer = ({ containers }: ClusterPod): ClusterContainer | undefined => {
+  const own = containers.filter(one => !one.init && hasRun(one));
+  return (
+    own.find(({ gpus }) => Object.keys(gpus).length > 0) ??
+    own.find(({ name }) => !SERVES_POD.test(name)) ??
+    own[0]
+  );
+};
+
+/** What meshes, clouds and collectors of logs put into pods under a name of their own. */
+const SERVES_POD =
+  /^(?:istio-proxy|linkerd-proxy|envoy|kuma-sidecar|vault-agent|gke-gcsfuse-sidecar|cloud-?sql-proxy|daprd|queue-proxy|oauth2-proxy|fluent-?bit|fluentd|filebeat|vector|datadog-agent)$/;
+
+const staysBeside = ({ init, sidecar }: ClusterContainer): boolean => !init || sidecar === true;
+const hasRun = ({ state }: ClusterContainer): boolean => state !== 'waiting';

@@ -21,6 +21,12 @@ const IN_WORDS =
   /\bxid(?:[ _-]?(?:critical ?)?(?:errors?|code|event|number|id))?\b["')]?(?:[ :=#"',]{1,4}(?:(?:value|code|error|number)\b["']?[ :=#"']{1,4})?)(\d{1,3})\b(?![.:]\d|%)/i;
 const ADDRESS = /\b[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}(?:\.[0-7])?\b/i;
 
+/** What is watched for, left aside or not there; databases and DHCP count with XIDs, too. */
+const NO_EVENT =
+  /\b(?:no|not|without|never|ignor\w{0,4}|watch\w{0,4}|skip\w{0,4}|filter\w{0,4}|known) (?:[\w-]{1,20} ){0,2}xid/i;
+const OF_GPU = /\bgpu|nvidia|dcgm|\bdevice\b|\bpci\b|\becc\b/i;
+const XID_NUMBERS = /\bxid["']?[ =:]{1,3}\d/gi;
+
 /** XIDs that the lines of a log tell of, each of a GPU where it stands first. */
 export function saidXidsOf(lines: readonly Line[]): readonly SaidXid[] | undefined {
   const found = new Map<string, SaidXid>();
@@ -44,5 +50,8 @@ function saidIn(text: string): Pick<SaidXid, 'code' | 'pci'> | undefined {
   }
   const code = Number(IN_WORDS.exec(text)?.[1]);
   if (begin >= 0 || xidEntry(code) === undefined) return undefined;
+  if (NO_EVENT.test(text) || !OF_GPU.test(text) || (text.match(XID_NUMBERS)?.length ?? 0) > 1) {
+    return undefined;
+  }
   return { code, ...optional({ pci: pciKey(ADDRESS.exec(text)?.[0] ?? '') }) };
 }

@@ -111,6 +111,11 @@ test('of a pod that failed what runs beside its program, too: containers, and si
   expect(second).not.toHaveProperty('beside');
 });
 
+test('of a launcher without GPUs its program is read, not the proxy of a mesh that stands before it', async () => {
+  put('launcher', { gpus: 0, beside: ['istio-proxy'] });
+  expect((await asked()).logs).toEqual(['launcher/main']);
+});
+
 test('of many such containers a few are read', async () => {
   for (const name of ['train-0', 'train-1', 'train-2']) {
     put(name, { exitCode: 1, beside: ['kmsg', 'mesh'] });

@@ -40,7 +40,6 @@ test.each([
   ],
   ['{"level":"error","xid":48,"gpu":"0000:3b:00.0","msg":"xid event"}', '48 at 0000:3b:00'],
   ['nvidia-gpu-health: XID error 79 detected on GPU 3', '79'],
-  ['found xid code: 94', '94'],
 ])('a line tells of an XID: %s', (line, xid) => {
   expect(xidsOf(line)).toEqual([xid]);
 });
@@ -49,6 +48,13 @@ test.each([
   'I0301 health.go:60] Ignoring the following XIDs for health checks: map[13:true 31:true 43:true 45:true 68:true]',
   'DCGM_FI_DEV_XID_ERRORS{gpu="0"} 0',
   'no xid since 11:30:01',
+  'found xid code: 94',
+  'gpu-watch: watching: xid=79 xid=94 -> alert',
+  'gpu-watch: watching xid 79 of all GPUs',
+  'no XID error 79 found on GPU 3',
+  'ignoring xid errors 79 of GPU 3',
+  'postgres: xid 43',
+  'dhcp: xid 48',
   'xid errors: 0',
   'XID 79.5 % of all',
   'xid 999',

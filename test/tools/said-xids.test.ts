@@ -81,6 +81,8 @@ describe('an XID that a container beside the program tells of', () => {
 
   test.each([
     ['an error of the program alone', '2026-03-01T11:30:06Z KeyError: "pixel_values"', XID_79],
+    ['a check of the program', '2026-03-01T11:30:06Z AssertionError: shapes differ', XID_79],
+    ['a check in its own words', '2026-03-01T11:30:06Z RuntimeError: my own check failed', XID_79],
     [
       'too little memory',
       '2026-03-01T11:30:06Z torch.OutOfMemoryError: CUDA out of memory',
@@ -112,9 +114,15 @@ describe('a line of the driver that the program itself prints, as anybody can', 
     );
   });
 
-  test('where it was not read is possible at most, and takes no node out', async () => {
+  test('where it was not read takes nothing from an error of its own either', async () => {
     const answer = await explained({ log: own });
-    expect(answer).toMatchObject({ confidence: 'low', action: 'watch' });
+    expect(answer).toMatchObject({ fault: 'application' });
+    expect(answer.why[0]).toContain('KeyError: "pixel_values"');
+  });
+
+  test('where it was not read and the program names nothing else is not known to be the hardware', async () => {
+    const answer = await explained({ log: present(logOf('main', XID_79)) });
+    expect(answer).toMatchObject({ fault: 'unknown', confidence: 'low', action: 'watch' });
     expect(answer.against).toContain('only the program says so: it is possible, not proven');
   });
 });
@@ -230,6 +238,32 @@ describe('a job', () => {
     const own = podOf(name, node, ['2026-03-01T11:30:04Z KeyError: "text"'], 1);
     const answer = judgeJob(jobOf(own, podOf('train-3', 'gpu-3', [WORKS]), MONITOR), unread);
     expect(answer).toMatchObject({ fault: 'application', first: { pod: name } });
+  });
+
+  test('whose pod was killed for memory is not judged by it', () => {
+    const killed = podOf('train-1', 'gpu-7', [WORKS], 137);
+    const [main] = killed.pod.containers;
+    if (!main?.ended) throw new Error('it has not ended');
+    const finishedAt = '2026-03-01T11:30:08Z';
+    const end = { ...main, ended: { ...main.ended, finishedAt, reason: 'OOMKilled' } };
+    const pod = { ...killed.pod, containers: [end] };
+    const answer = judgeJob(jobOf({ ...killed, pod }, MONITOR), unread);
+    expect(answer.why.join(' ')).not.toContain('XID');
+  });
+
+  test('is not begun by a forged line of a pod that failed, where the kernel log of its node was read', async () => {
+    const forged = podOf('train-1', 'gpu-7', [WORKS, XID_79], 1);
+    const own = podOf(
+      'train-0',
+      'gpu-3',
+      [WORKS, '2026-03-01T11:30:02Z torch.OutOfMemoryError: CUDA out of memory'],
+      1,
+    );
+    const { structured } = await answered(triageGpuNode, {}, instrumentsOf('dgx-h100'));
+    const nodes = unread.map(each => ({ ...each, triage: structured }));
+    const answer = judgeJob(jobOf(forged, own), nodes);
+    expect(answer).toMatchObject({ fault: 'application', first: { pod: 'train-0' } });
+    expect(answer.why.join(' ')).not.toContain('XID 79');
   });
 
   test('none of whose other pods are there is not judged by a monitor', () => {

@@ -10,7 +10,7 @@ import {
   type Judgement,
   OF_THE_MACHINE,
 } from './failure-facts.ts';
-import { causeIn, firstOf, isAmbiguous, isSure, timeOf } from './first-cause.ts';
+import { causeIn, firstOf, isAmbiguous, isSure, isXidLine, timeOf } from './first-cause.ts';
 import { plural } from './wording.ts';
 
 /** What began the failure by the log, else what came first of what it says; a report never began one. */
@@ -60,7 +60,8 @@ export const ownLog: Judge = facts => {
   const wellRead = logCovers && ownGpusKnown;
   const { isKnown, action, against } = wordOf(cause);
   return {
-    fault: cause.layer,
+    // Who prints such a line proves nothing by it.
+    fault: isXidLine(cause) ? 'unknown' : cause.layer,
     confidence: !isKnown || mayBeOver ? 'low' : wellRead ? 'high' : 'medium',
     action: endedWell(facts) ? 'watch' : action,
     advice: adviceOf(cause),

@@ -60,3 +60,7 @@ export function firstOf<T extends { readonly cause: JobLogEntry }>(
   const untilMs = timeOf(first.cause.at) + JOB_DOUBT_MS_MAX;
   return later.find(({ cause }) => isSure(cause) && timeOf(cause.at) <= untilMs) ?? first;
 }
+
+/** A line of the driver that tells of an XID, wherever it stands: anybody can print one. */
+export const isXidLine = ({ id }: Pick<JobLogEntry, 'id'>): boolean =>
+  /^(?:xid-\d+|off-the-bus)$/.test(id);

@@ -21,8 +21,6 @@ import { jobNotes } from './job-notes.ts';
 import { byPlatform } from './job-platform.ts';
 import { isOverWhileRunning, toldByOthers } from './job-pointers.ts';
 import { type JobRoot, NO_NODE, NOTHING_FOUND, TAKES_OUT } from './job-root.ts';
-import { bySaidXids } from './job-said-xid.ts';
-import { byStandingFault } from './job-standing-fault.ts';
 import {
   containersOf,
   countsOf,
@@ -37,6 +35,7 @@ import {
   stateOf,
   withRequests,
 } from './job-state.ts';
+import { bySaidXids, byStandingFault, withoutDeniedLines } from './job-struck.ts';
 import { type Beginning, type LoggedCause, loggedCauses } from './logged-causes.ts';
 import { awaitedRanks } from './rank-places.ts';
 import { byDeadline, byNodes } from './running-job.ts';
@@ -50,8 +49,9 @@ export function podToExplain(job: TargetJob, node: string): ClusterPod | undefin
 }
 
 /** Whose fault it was that the job failed, where it began, and which node is to leave it. Pure. */
-export function judgeJob(job: TargetJob, asked: readonly JobNode[]): JobAnswer {
-  const nodes = withRequests(job, asked);
+export function judgeJob(found: TargetJob, asked: readonly JobNode[]): JobAnswer {
+  const nodes = withRequests(found, asked);
+  const job = withoutDeniedLines(found, nodes);
   const failed = failedPods(job);
   const rows = nodes.map(node => nodeRow(job, node));
   const pace = paceOver(nodes);
@@ -193,8 +193,10 @@ function byPods(job: TargetJob, nodes: readonly JobNode[], rows: readonly JobRow
 /** What its nodes show now; where that is nothing, what its logs and the cluster tell of pods that run on. */
 function byRunning(job: TargetJob, read: Parameters<typeof byNodes>[1]): JobRoot {
   const root = byNodes(job, read);
-  if (root.fault !== 'unknown' || root.first || !isOverWhileRunning(job)) return root;
-  return byPods(job, read.nodes, read.rows);
+  if (root.fault !== 'unknown' || root.first) return root;
+  return isOverWhileRunning(job)
+    ? byPods(job, read.nodes, read.rows)
+    : (bySaidXids(job, read.nodes) ?? root);
 }
 
 /** Whether it is as sure as can be where it began: what still runs and tells of a fault of the machine may be a monitor. */

@@ -1,12 +1,11 @@
 import type { ClusterPod, ContainerEnd } from '../../contract/cluster-view.ts';
 import type { JobLog, JobLogEntry } from '../../contract/job-log.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
-import { causeIn, timeOf } from './first-cause.ts';
+import { causeIn, isXidLine, timeOf } from './first-cause.ts';
 import { standingPods } from './job-logs.ts';
 import type { JobRoot } from './job-root.ts';
 import { failedPods, hasFailed } from './job-state.ts';
 import { type Places, placesOf } from './pod-places.ts';
-import { isXidLine } from './said-xids.ts';
 
 /** Where a job began, and by what that is known. */
 export interface Beginning {

@@ -16,7 +16,7 @@ import {
   type SaidFault,
 } from './failure-facts.ts';
 import { firstEntry } from './failure-log.ts';
-import { causeIn, isSure, timeOf } from './first-cause.ts';
+import { causeIn, isAmbiguous, isSure, isXidLine, timeOf } from './first-cause.ts';
 
 /** Those of the machine that are told of in a pod's own log, of containers beside it and of pods of its job on its node. */
 export function saidFaults(
@@ -73,21 +73,23 @@ export function kernelWord(
   return isRead && isWithin ? 'denies' : 'unread';
 }
 
-/** An entry that is a line of an XID. */
-export const isXidLine = ({ id }: Pick<JobLogEntry, 'id'>): boolean =>
-  /^(?:xid-\d+|off-the-bus)$/.test(id);
-
 /** The line of this one. */
 export const isLineOf = (entry: JobLogEntry, { xid }: Pick<SaidFault, 'xid'>): boolean =>
   isXidLine(entry) && entry.at === xid.at;
 
-/** A log without what the kernel log denies: such a line began nothing. */
-export const withoutDenied = (log: JobLog, said: readonly SaidFault[]): JobLog => ({
-  ...log,
-  entries: log.entries.filter(
-    entry => !said.some(each => each.kernelLog === 'denies' && isLineOf(entry, each)),
-  ),
-});
+/** A log without what the kernel log denies, and where its program failed by itself without what anybody can print. */
+export function withoutDenied(log: JobLog, said: readonly SaidFault[]): JobLog {
+  const hasOwn = log.entries.some(
+    one => one.role === 'cause' && !one.lastResort && !isXidLine(one) && !mayFollow(one),
+  );
+  const isVoid = (entry: JobLogEntry) =>
+    said.some(
+      each =>
+        (each.kernelLog === 'denies' || (hasOwn && each.kernelLog === 'unread')) &&
+        isLineOf(entry, each),
+    );
+  return { ...log, entries: log.entries.filter(entry => !isVoid(entry)) };
+}
 
 /** `XID 79: GPU has fallen off the bus at 2026-... ("...")`. */
 export const saidWords = ({ code, at, text }: SaidXid): string =>
@@ -123,14 +125,15 @@ export const isBehind = ({ at }: SaidXid, failedMs: number, withinMs: number): b
   return afterMs >= -JOB_DOUBT_MS_MAX && afterMs <= withinMs;
 };
 
-/** What a program meets on a GPU that fails, and by other causes as well. */
+/** What a program meets on a GPU that fails, and by other causes as well: an error that names nothing of a GPU is its own. */
 export const mayFollow = (cause: JobLogEntry): boolean =>
   cause.layer === 'hardware' ||
   cause.layer === 'driver' ||
   cause.id === 'crash' ||
-  (!isSure(cause) && !OF_PROGRAM.test(cause.text));
-const OF_PROGRAM =
-  /\b(?:Key|Type|Name|Index|ZeroDivision|UnboundLocal|NotImplemented|Syntax|Value|Attribute|Import|ModuleNotFound)Error\b/;
+  isAmbiguous(cause) ||
+  (!isSure(cause) && OF_GPU.test(cause.text));
+const OF_GPU =
+  /cuda|\bcu(?:blas|dnn|fft|sparse|solver)|nccl|\bgpus?\b|\bnvml|\bnvrm|\bxla\b|\bpjrt/i;
 
 export const verdictOf = (
   { xid, by }: Pick<SaidFault, 'xid' | 'by'>,
