@@ -28,6 +28,7 @@ import {
   koffiOfProgram,
   lazyBuiltins,
   nativeKoffi,
+  plainAddresses,
   uncheckedZod,
   withoutAjv,
   withoutRequests,
@@ -129,7 +130,7 @@ export async function bundle(wanted: Omit<Bundle, 'bytesMax'>): Promise<esbuild.
     plugins: [
       ...(wanted.unchecked ? [uncheckedZod] : []),
       ...[lazyBuiltins, koffiFor(wanted)],
-      ...[withoutAjv, withoutRequests, dottedPaths, asciiWidth],
+      ...[withoutAjv, withoutRequests, dottedPaths, plainAddresses, asciiWidth],
       ...[jsoncAsModule, packedTables({ isLate: !wanted.snapshot })],
     ],
   });

@@ -152,6 +152,46 @@ export const dottedPaths: Plugin = {
 };
 
 /**
+ * Reads an address that node:net has called one, where socks has 33 kB that also print, compare and explain it
+ * (socks/build/common/helpers.js, client/socksclient.js).
+ */
+export const plainAddresses: Plugin = {
+  name: 'plain-addresses',
+  setup(build) {
+    build.onLoad(
+      { filter: /[\\/]node_modules[\\/]ip-address[\\/]dist[\\/]ip-address\.js$/ },
+      () => ({
+        loader: 'js',
+        contents: `
+        const hex = number => number.toString(16).padStart(4, '0');
+        const pair = (high, low) => hex(high * 256 + low);
+        const parts = text => (text ? text.split(':') : []);
+        export class Address4 {
+          constructor(text) { this.text = text; }
+          toArray() { return this.text.split('.').map(Number); }
+        }
+        export class Address6 {
+          constructor(text) {
+            const plain = text.replace(/%.*/, '').replace(/[^:]*\\.[^:]*$/, last => {
+              const [a, b, c, d] = new Address4(last).toArray();
+              return pair(a, b) + ':' + pair(c, d);
+            });
+            const [head, tail] = plain.split('::').map(parts);
+            const zeros = tail ? Array(8 - head.length - tail.length).fill('0') : [];
+            this.groups = [...head, ...zeros, ...(tail ?? [])].map(group => hex(parseInt(group, 16)));
+          }
+          canonicalForm() { return this.groups.join(':'); }
+          static fromByteArray(bytes) {
+            return new Address6([0, 2, 4, 6, 8, 10, 12, 14].map(at => pair(bytes[at], bytes[at + 1])).join(':'));
+          }
+        }
+      `,
+      }),
+    );
+  },
+};
+
+/**
  * Counts characters instead of terminal columns where yargs lays out its help, which is ASCII here.
  * string-width compiles the set of all emoji when it is loaded: 10 ms of every start.
  */

@@ -46,7 +46,7 @@ export function packed(value: unknown): string {
 function packedList(values: readonly unknown[]): string {
   const items = values.map(value => (value === undefined ? '' : packed(value)));
   const plain = `[${items.join()}${items.at(-1) === '' ? ',' : ''}]`;
-  return [plain, asTable(values), asColumn(values)]
+  return [plain, asTable(values), asColumn(values), asTexts(values)]
     .filter(text => text !== undefined)
     .reduce((shortest, text) => (text.length < shortest.length ? text : shortest));
 }
@@ -83,6 +83,14 @@ function asColumn(values: readonly unknown[]): string | undefined {
   const places = [...few.keys()];
   const letters = texts.map(text => letterOf(places.indexOf(text)));
   return `column(${packedList([...few.values()])},${JSON.stringify(letters.join(''))})`;
+}
+
+/** Texts in one, with a sign between them that stands in none. */
+function asTexts(values: readonly unknown[]): string | undefined {
+  const texts = values.filter(value => typeof value === 'string');
+  const sign = [...'|~^`'].find(one => texts.every(text => !text.includes(one)));
+  if (texts.length < 2 || texts.length < values.length || sign === undefined) return undefined;
+  return `${JSON.stringify(texts.join(sign))}.split(${JSON.stringify(sign)})`;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

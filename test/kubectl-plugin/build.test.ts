@@ -11,6 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Address4, Address6 } from 'ip-address';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { buildAll, bundle, bundlesOf, filesOf } from '../../kubectl-plugin/build.ts';
 
@@ -171,6 +172,35 @@ test('client-node finds a token by a dotted path in what a command prints, and b
     });
     expect(ran.stdout + ran.stderr).toMatch(said);
   }
+});
+
+test('socks reads addresses as ip-address does', async () => {
+  const sixes = [
+    '::',
+    '::1',
+    'fe80::1:2',
+    'fe80::1%eth0',
+    '1:2:3:4:5:6:7:8',
+    '1::',
+    '::ffff:10.0.0.1',
+  ];
+  const bytes = Array.from({ length: 16 }, (_, at) => at * 17);
+  const program = `
+    import { Address4, Address6 } from 'ip-address';
+    process.stdout.write(JSON.stringify([
+      new Address4('10.0.200.255').toArray(),
+      ${JSON.stringify(sixes)}.map(text => new Address6(text).canonicalForm()),
+      Address6.fromByteArray(${JSON.stringify(bytes)}).canonicalForm(),
+    ]));`;
+  write('src/cli/main.ts', program);
+  const output = join(project, 'dist/plugin.mjs');
+  await bundle({ entry: join(project, 'src/cli/main.ts'), output });
+  const ran = spawnSync(process.execPath, [output], { encoding: 'utf8' });
+  expect(JSON.parse(ran.stdout)).toEqual([
+    new Address4('10.0.200.255').toArray(),
+    sixes.map(text => new Address6(text).canonicalForm()),
+    Address6.fromByteArray(bytes).canonicalForm(),
+  ]);
 });
 
 test('a bundle above its limit is built and told', async () => {
