@@ -99,7 +99,7 @@ export const podWord = z.object({
 export type PodWord = Fixed<z.infer<typeof podWord>>;
 
 /** An address that a process has by its own word, and its host where the line names it. */
-const ownAddress = z.object({ ip: publicText, host: textOf('pod').exactOptional() });
+const ownAddress = z.object({ ip: textOf('pod'), host: textOf('pod').exactOptional() });
 
 /**
  * An XID that a line tells of: of whichever GPU of its node, and by whom is not known. It proves no fault of a

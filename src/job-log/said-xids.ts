@@ -14,7 +14,7 @@ const XIDS_MAX = 16;
 const DRIVER_LINE = /\bXid \((?:PCI:)?[0-9a-f]{4,8}:/i;
 
 /**
- * A monitor's own words: `condition=XID value=95` (DCGM's policies), `Xid=79 on Device=GPU-...` (NVIDIA's device
+ * A monitor's own words: `condition=XID value=95`, `Xid=79 on Device=GPU-...` (NVIDIA's device
  * plugin), `"xid":94`. A list of codes that are left aside begins with a plural.
  */
 const IN_WORDS =
