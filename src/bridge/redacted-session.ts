@@ -11,6 +11,7 @@ import { createNames, isToken, type NameKind, type Names } from '../redaction/na
 import { redactor } from '../redaction/redacted.ts';
 import type { Link } from '../session/link.ts';
 import type { Session, ToolRequest } from '../session/port.ts';
+import { inPodNames } from '../tools/support/pod-places.ts';
 
 /** What one run of the program needs to keep names from answers: one key for all of its nodes. */
 export interface Redaction {
@@ -32,6 +33,7 @@ type PodsOfNode = (signal: AbortSignal) => Promise<readonly ObjectName[]>;
 export function createRedaction(key: string): Redaction {
   const names = createNames(key);
   const known = knownNames(names);
+  const withheld = redactor(targetJob, names);
   return {
     known,
     agentArguments: REDACT_NAMES,
@@ -40,7 +42,7 @@ export function createRedaction(key: string): Redaction {
       return link;
     },
     session: (session, podsOfNode) => redactedSession(session, { names, known, podsOfNode }),
-    job: redactor(targetJob, names),
+    job: job => withheld(inPodNames(job)),
   };
 }
 

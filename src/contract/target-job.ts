@@ -34,6 +34,8 @@ export const targetJob = z.object({
        * where it was not asked for, and of those that did not fail where they are many.
        */
       log: part(jobLog).exactOptional(),
+      /** Pods of one group do the same work; its index among them, by its name. Only where names are withheld. */
+      place: z.object({ group: z.int(), index: z.int().exactOptional() }).exactOptional(),
       /** Last words of its other containers, of a few pods: what stands in them may be of the node. */
       beside: z.array(jobLog).exactOptional(),
     }),

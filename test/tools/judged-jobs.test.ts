@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
+import { createRedaction } from '../../src/bridge/redacted-session.ts';
 import { present } from '../../src/contract/reading.ts';
 import type { TargetJob } from '../../src/contract/target-job.ts';
 import { readJobLog } from '../../src/job-log/read-job-log.ts';
@@ -134,6 +135,31 @@ test.each(JOBS)('$name', async one => {
     ([blame, ...alsoBlame].some(hand => LAYERS[hand].includes(answer.fault)) ||
       (blame === 'hardware' && answer.fault === 'unknown'));
   expect(isRight ? 'right' : 'wrong').toBe(WRONG.has(one.name) ? 'wrong' : 'right');
+});
+
+/** Where the words of a quote decide, which is withheld, too: another pod or hand is told. Only shrinks. */
+const TOLD_LESS: ReadonlySet<string> = new Set<string>([
+  'deepspeed-zero3-ft',
+  'glm-train-vcj',
+  'nccl-allreduce-weekly',
+  'ray-batch-infer',
+  'ray-tune-sweep-gpt2',
+  'raytrain-t5-xxl-mix',
+  'seamless-asr-ddp',
+  'vllm-405b-pp2',
+  'vllm-mixtral-ep-serving',
+]);
+
+test.each(JOBS)('$name, its names withheld', one => {
+  const job = targetOf(one);
+  const { job: withheld } = createRedaction('key');
+  const tokens = new Map(
+    job.pods.map(({ pod }, at) => [withheld(job).pods[at]?.pod.name, pod.name]),
+  );
+  const plain = judgeJob(job, []);
+  const answer = judgeJob(withheld(job), []);
+  const isSame = answer.fault === plain.fault && tokens.get(answer.first?.pod) === plain.first?.pod;
+  expect(isSame ? 'same' : 'other').toBe(TOLD_LESS.has(one.name) ? 'other' : 'same');
 });
 
 test('no job is listed as wrong that is not there', () => {

@@ -1,4 +1,7 @@
 import type { ClusterPod } from '../../contract/cluster-view.ts';
+import type { JobLog } from '../../contract/job-log.ts';
+import { optional } from '../../contract/optional.ts';
+import { present } from '../../contract/reading.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
 import { isHostOf } from './rank-places.ts';
 
@@ -16,10 +19,13 @@ export interface Places {
 }
 
 export function placesOf(job: Pick<TargetJob, 'pods'>): Places {
-  const groups = groupsOf(job);
+  const grouped = groupsOf(job);
+  const groups = grouped.map(({ pods }) => pods);
   const pairs = pairsOf(job);
   const ranked =
-    groups.filter(isIndexed).toSorted((a, b) => weightOf(b, pairs) - weightOf(a, pairs))[0] ?? [];
+    grouped
+      .flatMap(({ pods, isIndexed }) => (isIndexed ? [pods] : []))
+      .toSorted((a, b) => weightOf(b, pairs) - weightOf(a, pairs))[0] ?? [];
   const ofRank = (rank: number) => rankIn(ranked, pairs, rank);
   const pods = job.pods.map(({ pod }) => pod);
   return {
@@ -32,6 +38,38 @@ export function placesOf(job: Pick<TargetJob, 'pods'>): Places {
       return IP.test(name) ? addressIn(job, name) : hostIn(pods, name);
     },
   };
+}
+
+/**
+ * The same, whose logs call each pod by its name where they mean it by an address, a task or a rank, and that says which
+ * pods are alike: of names that are withheld, nobody can tell that any more.
+ */
+export function inPodNames(job: TargetJob): TargetJob {
+  const places = placesOf(job);
+  const nameOf = (name: string, by: ClusterPod) => places.ofName(name, by)?.name ?? name;
+  const named = (log: JobLog, by: ClusterPod): JobLog => ({
+    ...log,
+    entries: log.entries.map(one =>
+      one.of === undefined ? one : { ...one, of: nameOf(one.of, by) },
+    ),
+    ...(log.ofPods && {
+      ofPods: log.ofPods.map(word => {
+        const ofRanks = word.ranks.flatMap(rank => places.ofRank(rank)?.name ?? []);
+        const names = new Set([...word.names.map(name => nameOf(name, by)), ...ofRanks]);
+        return { ...word, names: [...names] };
+      }),
+    }),
+  });
+  const groups = groupsOf(job);
+  const pods = job.pods.map(each => {
+    const group = groups.findIndex(one => one.pods.includes(each.pod));
+    const index = groups[group]?.isIndexed ? groups[group].pods.indexOf(each.pod) : undefined;
+    return {
+      ...{ ...each, place: { group, ...optional({ index }) } },
+      ...(each.log?.ok && { log: present(named(each.log.value, each.pod)) }),
+    };
+  });
+  return { ...job, pods };
 }
 
 const TASK = /^\/job:(\w+)\/replica:\d+\/task:(\d+)$/;
@@ -74,9 +112,9 @@ function byElimination(job: Pick<TargetJob, 'pods'>, ip: string): ClusterPod | u
   const logs = job.pods.flatMap(({ pod, log }) => (log?.ok ? [{ pod, log: log.value }] : []));
   const naming = logs.filter(({ log }) => log.ofPods?.some(({ names }) => names.includes(ip)));
   const group = groupsOf(job).find(
-    pods => naming.length > 0 && naming.every(({ pod }) => pods.includes(pod)),
+    ({ pods }) => naming.length > 0 && naming.every(({ pod }) => pods.includes(pod)),
   );
-  const rest = group?.filter(
+  const rest = group?.pods.filter(
     pod =>
       !naming.some(one => one.pod === pod) &&
       !logs.some(one => one.pod === pod && (one.log.addresses?.length ?? 0) > 0),
@@ -128,16 +166,25 @@ const compareIndexes = (a: Indexed, b: Indexed): number =>
     .find(difference => difference !== 0) ??
     -1);
 
-/** Pods of one role, in the order of their indexes where they have some. */
-function groupsOf({ pods }: Pick<TargetJob, 'pods'>): readonly (readonly ClusterPod[])[] {
-  const indexed = pods.map(({ pod }) => ({ pod, of: indexedOf(pod.name) }));
-  return [...Map.groupBy(indexed, ({ of }) => of.role).values()].map(group =>
-    group.toSorted((a, b) => compareIndexes(a.of, b.of)).map(({ pod }) => pod),
-  );
+interface Group {
+  readonly pods: readonly ClusterPod[];
+  /** All of them have an index. */
+  readonly isIndexed: boolean;
 }
 
-const isIndexed = (group: readonly ClusterPod[]): boolean =>
-  group.every(({ name }) => indexedOf(name).indexes.length > 0);
+/** Pods of one role, in the order of their indexes where they have some. */
+function groupsOf({ pods }: Pick<TargetJob, 'pods'>): readonly Group[] {
+  const indexed = pods.map(({ pod, place }) => ({
+    pod,
+    of: place
+      ? { role: `${place.group}`, indexes: [place.index ?? []].flat(), isFirst: false }
+      : indexedOf(pod.name),
+  }));
+  return [...Map.groupBy(indexed, ({ of }) => of.role).values()].map(group => ({
+    pods: group.toSorted((a, b) => compareIndexes(a.of, b.of)).map(({ pod }) => pod),
+    isIndexed: group.every(({ of }) => of.indexes.length > 0),
+  }));
+}
 
 /** A rank that a pod's own lines, or NCCL's, place there. */
 interface Pair {
