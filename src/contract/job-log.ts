@@ -90,6 +90,8 @@ export const podWord = z.object({
   /** Hosts, addresses, tasks of TensorFlow and JAX as the line names them. */
   names: z.array(textOf('pod')),
   ranks,
+  /** `unreached` was what the processes of a job meet through: a store, a coordinator; else it may be anybody. */
+  isOfJob: z.literal(true).exactOptional(),
   /** `Killed`, `Exited with exit code 1`, `return code = -9`. */
   how: textOf('sentence').exactOptional(),
   at: publicText.exactOptional(),

@@ -35,8 +35,8 @@ export function podWordsOf(
     if (!MAY_TELL.test(line.text) && !MAY_TELL.test(line.stream)) return [];
     const word = wordOf(lines, index);
     if (!word) return [];
-    const { kind, names, ranks } = word;
-    const key = `${kind} ${names.join(' ')} ${ranks.join(' ')}`;
+    const { kind, names, ranks, isOfJob = '' } = word;
+    const key = `${kind} ${isOfJob} ${names.join(' ')} ${ranks.join(' ')}`;
     if (seen.has(key)) return [];
     if (kind === 'unreached') {
       // Once for all: a storm of tries that ends well is looked through for each of them otherwise.
@@ -48,6 +48,9 @@ export function podWordsOf(
   });
   return words.length === 0 ? undefined : words.slice(0, WORDS_MAX);
 }
+
+const OF_THE_JOB =
+  /\bc10d\b|\branks?\b|\bGCS\b|\bcoordinat|\bdistributed\b|\bdist_?init|\bsocket(?:Start|Poll|Final)|\bNCCL\b|\bgloo\b|\brendezvous|\bstore\b|\bmaster|\bhead\b|\bscheduler\b|\bmarked as dead\b|\bbootstrap|\bnode manager\b|\b(?:worker|leader|launcher|peer)\b/i;
 
 function wordOf(lines: readonly Line[], index: number): PodWord | undefined {
   const line = lines[index];
@@ -76,6 +79,7 @@ function wordOf(lines: readonly Line[], index: number): PodWord | undefined {
       kind,
       names: names.slice(0, NAMES_MAX),
       ranks: ranks.map(Number).slice(0, NAMES_MAX),
+      ...(kind === 'unreached' && OF_THE_JOB.test(line.text) && { isOfJob: true }),
       ...optional({ how: how === undefined ? undefined : plainText(how.trim(), 80), at: line.at }),
       line: line.number,
       text: plainText(withoutSecrets(line.text.trim()), TEXT_CHARACTERS_MAX),

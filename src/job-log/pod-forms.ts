@@ -23,7 +23,7 @@ export const POD_FORMS: readonly PodForm[] = [
   // Open MPI, orte/tools/orterun and prrte: `mpirun noticed that process rank 3 with PID 61 on node w-0 exited on signal 6 (Aborted).`
   {
     kind: 'ended',
-    text: form`\bnoticed that process rank \d+ with PID \d+ on node (?<name>${HOST}) exited on (?<how>signal \d+ .{0,40})`,
+    text: form`\bnoticed that process rank \d+ with PID \d+ on node (?<name>${HOST}) exited on (?<how>signal \d+ .{0,40}?)\.?$`,
   },
   // The same without a host: a process name is [[family,job],rank] or [namespace@job,rank].
   {
@@ -209,15 +209,15 @@ export const POD_FORMS: readonly PodForm[] = [
   // That this process left by itself: TensorFlow's input that is at its end, a shard without a sample, a stop before others.
   {
     kind: 'left',
-    text: /\bOUT_OF_RANGE: End of sequence\b|\binput ran out of data\b|\b(?:data ?loader|iterator|dataset|input|shard|stream) (?:is |was )?exhausted\b|\bno more (?:data|batches|samples|records)\b|\bnothing (?:left |more )?to (?:train|do|process|compute|evaluate)\b|\bno (?:input files?|training data|data files?|shards?) (?:for|to|assigned|left|found for) (?:this|rank|worker|task|process)\b/i,
+    text: /\bOUT_OF_RANGE: End of sequence\b|\binput ran out of data\b|\b(?:data ?loader|iterator|dataset|input|shard|stream) (?:is |was )?exhausted\b(?!.{0,40}\b(?:restart|re-?creat|rewind|reset|start|wrap|cycl|next epoch))|\bno more (?:data|batches|samples|records)\b|\bnothing (?:left |more )?to (?:train|do|process|compute|evaluate)\b|\bno (?:input files?|training data|data files?|shards?) (?:for|to|assigned|left|found for) (?:this|rank|worker|task|process)\b/i,
   },
   {
     kind: 'left',
-    text: /\b(?:shard|split|partition|dataset|data ?loader|input|bucket)\b.{0,40}\b(?:is empty|has no|0 (?:of|samples|rows|records|batches))\b|(?<!checkpoint )\bskip(?:ping|s|ped)?\b.{0,40}\b(?:reduce|barrier|collective|all[_-]?(?:reduce|gather)|sync(?:hroni[sz]ation)?|broadcast|step|eval(?:uation)?|validation)\b/i,
+    text: /\b(?:shard|split|partition|dataset|data ?loader|input|bucket)\b.{0,40}\b(?:is empty|has no (?:more )?(?:data|samples|rows|records|batches|examples|files)|0 (?:of \d{1,12} )?(?:samples|rows|records|batches|examples|files))\b|(?<!checkpoint )\bskip(?:ping|s|ped)?\b.{0,40}\b(?:reduce|barrier|collective|all[_-]?(?:reduce|gather)|sync(?:hroni[sz]ation)?|broadcast)\b/i,
   },
   {
     kind: 'left',
-    text: /\bearly[ _-]?stop(?:ping|ped)?\b(?!\W{0,3}(?:patience|callback|enabled|=|:))|\bstopping early\b|\bstop(?:ping|ped)? training\b|\breached (?:max|the max\w*|maximum)\b|\bmax_(?:epochs|steps|iters)\S{0,20} (?:was |is )?reached\b/i,
+    text: /(?<!\b(?:using|use|with|for|enable[ds]?|no) (?:an? )?)\bearly[ _-]?stop(?:ping|ped)?\b(?!\W{0,3}(?:patience|callback|counter|monitor|metric|enabled|disabled|with|is|min_delta|=|:))|\bstopping early\b|\bstop(?:ping|ped) training\b(?! (?:when|if|after|once)\b)|\breached (?:max|the max\w*|maximum)\b|\bmax_(?:epochs|steps|iters)\S{0,20} (?:was |is )?reached\b/i,
   },
 ];
 

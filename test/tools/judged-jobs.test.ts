@@ -148,6 +148,8 @@ const TOLD_LESS: ReadonlySet<string> = new Set<string>([
   'seamless-asr-ddp',
   'vllm-405b-pp2',
   'vllm-mixtral-ep-serving',
+  'py-timeout',
+  'spark-driver-dns',
 ]);
 
 test.each(JOBS)('$name, its names withheld', one => {

@@ -17,6 +17,7 @@ import { failedPods, hasFailed, runsWhole } from './job-state.ts';
 import { quoted, standing, toldOf } from './job-told.ts';
 import {
   type Beginning,
+  hasWorkedOn,
   type LoggedCause,
   loggedCauses,
   logsOf,
@@ -189,7 +190,11 @@ function crashed(job: TargetJob): Beginning | undefined {
   if (said && saidToo.length === 0 && failed.length > 1) return toldOf(job, said);
   const ended = failed.filter(({ end }) => CRASHES.includes(signalOf(end) ?? 0));
   const [one] = ended;
-  return one && ended.length === 1 && failed.length > 1 ? { pod: one.pod } : undefined;
+  const others = failed.filter(each => each !== one).map(({ end }) => timeOf(end.finishedAt));
+  if (!one || ended.length > 1 || others.length === 0) return undefined;
+  // What crashes behind all others does so as it is torn down.
+  const isFirst = timeOf(one.end.finishedAt) <= Math.min(...others) + JOB_DOUBT_MS_MAX;
+  return isFirst ? { pod: one.pod } : undefined;
 }
 /** signal(7): SIGILL, SIGBUS, SIGFPE, SIGSEGV. */
 const CRASHES: readonly number[] = [4, 7, 8, 11];
@@ -323,7 +328,8 @@ function awaited(job: TargetJob, places: Places): Beginning | undefined {
 function leftByWord(job: TargetJob, places: Places): Beginning | undefined {
   const saying = logsOf(job).filter(({ pod, log }) => {
     const word = log.ofPods?.find(({ kind }) => kind === 'left');
-    return word && isAlike(job, places, pod) && log.entries.every(({ line }) => line > word.line);
+    if (!word || !isAlike(job, places, pod) || hasWorkedOn(log, word)) return false;
+    return log.entries.every(({ line }) => line > word.line);
   });
   const [one, ...others] = saying;
   const firstMs = Math.min(...failedPods(job).map(({ end }) => timeOf(end.finishedAt)));

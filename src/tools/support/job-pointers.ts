@@ -1,5 +1,5 @@
 import type { ClusterPod } from '../../contract/cluster-view.ts';
-import type { PodWord } from '../../contract/job-log.ts';
+import type { JobLogEntry, PodWord } from '../../contract/job-log.ts';
 import {
   JOB_CLOCKS_MS_MAX,
   JOB_DOUBT_MS_MAX,
@@ -15,12 +15,13 @@ import { failedPods } from './job-state.ts';
 import { type Pointer, quoted, toldOf } from './job-told.ts';
 import {
   type Beginning,
+  hasWorkedOn,
   type LoggedCause,
   loggedCauses,
   logsOf,
   workedOn,
 } from './logged-causes.ts';
-import { type Places, placesOf } from './pod-places.ts';
+import { type Places, placesOf, soughtIn } from './pod-places.ts';
 
 /** Where no log tells a cause that is sure: the pod to which the words of all together point. */
 
@@ -34,11 +35,18 @@ export function byPointer(
   return first && toldOf(job, first);
 }
 
-/** Of another pod, so much earlier that no clock explains it; of its own, why it had no name. */
-const firstBefore = (all: readonly Pointer[], { pod, cause }: LoggedCause) =>
+/**
+ * Of another pod, so much earlier that no clock explains it, and not so long before in the same log that its program went
+ * on after that; of its own, why it had no name.
+ */
+const firstBefore = (all: readonly Pointer[], { pod, by, cause }: LoggedCause) =>
   cause.id === 'name-resolution'
     ? all.find(one => one.pod === pod && one.word.kind === 'unreached')
-    : all.find(one => timeOf(one.word.at) < timeOf(cause.at) - JOB_DOUBT_MS_MAX && one.pod !== pod);
+    : all.find(one => {
+        const sinceMs = timeOf(cause.at) - timeOf(one.word.at);
+        const hasGoneOn = one.by === by && sinceMs > JOB_WENT_ON_MS;
+        return one.pod !== pod && sinceMs > JOB_DOUBT_MS_MAX && !hasGoneOn;
+      });
 
 /** What other pods say of one that tells nothing itself: the first word of a launcher, a scheduler or Ray. */
 export function toldByOthers(
@@ -69,18 +77,28 @@ function pointersOf(job: TargetJob, places: Places): readonly Pointer[] {
   const words = logsOf(job).flatMap(({ pod, log }) =>
     (log.ofPods ?? []).map(word => ({ pod, by: pod, word })),
   );
-  const links = words.filter(({ word }) => word.kind === 'link');
+  const logs = logsOf(job);
+  const isOvercome = ({ by, word }: Pointer) =>
+    logs.some(({ pod, log }) => pod === by && hasWorkedOn(log, word));
+  const haveWaited = logs.some(({ log }) => log.entries.some(isOfPeers));
+  const links = words.filter(one => haveWaited && one.word.kind === 'link' && !isOvercome(one));
   const named = words
-    .filter(({ word: { kind } }) => kind === 'ended' || kind === 'lost')
+    .filter(one => (one.word.kind === 'ended' || one.word.kind === 'lost') && !isOvercome(one))
     .flatMap(({ by, word }) => {
       const pod = podsIn(word, places, by)[0];
       return pod && pod !== by ? [{ pod, by, word }] : [];
     });
   // What has ended well by its own word was gone before others missed it.
-  const gone = words.filter(({ pod, word }) => word.kind === 'left' && pod.phase === 'Succeeded');
+  const gone = words.filter(
+    ({ pod, word }) => haveWaited && word.kind === 'left' && pod.phase === 'Succeeded',
+  );
   const rest = [...gone, ...takenAway(job, words), ...unreached(job, words, places), ...named];
   return [...inTime(links), ...crashedFirst(inTime(rest))];
 }
+
+/** What a program meets whose peer is gone, or does not come. */
+const isOfPeers = ({ role, layer }: JobLogEntry): boolean =>
+  role === 'consequence' || layer === 'fabric';
 
 /** Whom an autoscaler took: the first of that group that was told to stop after it. */
 const takenAway = (job: TargetJob, words: readonly Pointer[]): readonly Pointer[] =>
@@ -138,7 +156,11 @@ function unreached(job: TargetJob, words: readonly Pointer[], places: Places): r
   const logs = logsOf(job);
   const found = words.filter(({ pod, word }) => {
     if (word.kind !== 'unreached') return false;
-    const sought = soughtBy(word, places).filter(one => one !== pod);
+    const own = logs.find(each => each.pod === pod)?.log;
+    if (own && hasWorkedOn(own, word)) return false;
+    const sought = soughtIn(word, places).filter(one => one !== pod);
+    // Else it may be anybody: where metrics, experiments or models are kept.
+    if (sought.length === 0 && !word.isOfJob) return false;
     const atMs = timeOf(word.at) - JOB_CLOCKS_MS_MAX;
     const peers = new Set([...sought, ...places.peersOf(pod)]);
     return (
@@ -155,18 +177,11 @@ function unreached(job: TargetJob, words: readonly Pointer[], places: Places): r
   });
   const pods = new Set(found.map(({ pod }) => pod));
   const sought = new Set(
-    found.flatMap(({ pod, word }) => soughtBy(word, places).filter(one => one !== pod)),
+    found.flatMap(({ pod, word }) => soughtIn(word, places).filter(one => one !== pod)),
   );
   const others = logs.filter(({ pod }) => !sought.has(pod)).length;
   return pods.size > 1 && pods.size * 2 > others ? [] : found;
 }
-
-/** Whom it names, by any word that is the name of a pod. */
-const soughtBy = ({ text }: PodWord, places: Places): readonly ClusterPod[] =>
-  (text.match(/[a-z0-9][\w.-]{3,252}/gi) ?? [])
-    .slice(0, NAMES_MAX)
-    .flatMap(name => places.ofName(name) ?? []);
-const NAMES_MAX = 40;
 
 /** No pod of it has failed, and its logs or the cluster tell that it is over: Ray and sshd run on after their jobs. */
 export function isOverWhileRunning(job: TargetJob): boolean {

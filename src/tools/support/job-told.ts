@@ -139,6 +139,7 @@ export function standing(
   const itself = word ? undefined : log?.entries.find(({ role }) => role === 'cause');
   if (itself && !isHollow(itself)) return { pod, cause: itself };
   const { name, namespace } = pod;
+  const isUnread = job.pods.some(each => each.pod === pod && each.log?.ok === false);
   return {
     pod,
     root: {
@@ -148,13 +149,15 @@ export function standing(
         ? 'Its ranks did less than the others: give each as many samples and steps, or join the end of all.'
         : runsWhole(pod)
           ? shell`See what it does before it is deleted: kubectl logs ${name} -n ${namespace} --tail=20; py-spy dump in it shows where it stands.`
-          : 'Its own log does not tell what it did: see its program, and its node at that time.',
+          : isUnread
+            ? shell`Its own log could not be read: kubectl logs ${name} -n ${namespace}.`
+            : 'Its own log does not tell what it did: see its program, and its node at that time.',
       why: [
         ...(word ? [`its own log: ${quoted(word)}`] : []),
         why,
         ...(word ? [] : lastWords(log)),
       ],
-      against: [],
+      against: isUnread ? ['its own log could not be read'] : [],
       what: word ? 'it left the others by its own word' : because,
       ...optional({ at: word?.at }),
     },

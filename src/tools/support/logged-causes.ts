@@ -1,5 +1,6 @@
 import type { ClusterPod, ContainerEnd } from '../../contract/cluster-view.ts';
 import type { JobLog, JobLogEntry } from '../../contract/job-log.ts';
+import { JOB_DOUBT_MS_MAX, JOB_WENT_ON_MS } from '../../contract/limits.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
 import { causeIn, isXidLine, timeOf } from './first-cause.ts';
 import { standingPods } from './job-logs.ts';
@@ -58,12 +59,19 @@ export const workedOn = (
       timeOf(other.log.workedAt) > atMs + forMs,
   );
 
+/** Its own log counts on for long after that. */
+export const hasWorkedOn = (
+  { workedAt }: Pick<JobLog, 'workedAt'>,
+  { at }: { readonly at?: string | undefined },
+): boolean => workedAt !== undefined && timeOf(workedAt) > timeOf(at) + JOB_WENT_ON_MS;
+
 /** What logs of the job call a cause, and where that happened by their words. */
 export function loggedCauses(job: TargetJob, places: Places = placesOf(job)): LoggedCause[] {
   return logsOf(job).flatMap(({ pod, log, end }) => {
     const cause = causeIn(end ? log : { entries: log.entries.filter(isOwn) });
     // What it has done all the same ended nothing.
-    if (!cause || (!end && log.doneAfter !== undefined)) return [];
+    if (!cause) return [];
+    if (!end && (log.doneAfter !== undefined || hasWorkedOn(log, cause))) return [];
     return [{ pod: placeOf({ pod, log }, cause, { job, places }), by: pod, cause }];
   });
 }
@@ -88,9 +96,10 @@ function placeOf(
   if (OF_THE_JOB.test(cause.id)) return pod;
   const near = (log.ofPods ?? [])
     .filter(
-      ({ kind, line }) =>
+      ({ kind, line, at }) =>
         (kind === 'ended' || kind === 'lost' || (kind === 'awaited' && line === cause.line)) &&
-        Math.abs(line - cause.line) <= NAMED_LINES,
+        Math.abs(line - cause.line) <= NAMED_LINES &&
+        !(Math.abs(timeOf(at) - timeOf(cause.at)) > JOB_DOUBT_MS_MAX),
     )
     .toSorted((a, b) => Math.abs(a.line - cause.line) - Math.abs(b.line - cause.line));
   const named = near.flatMap(({ names, ranks }) => [

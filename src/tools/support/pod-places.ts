@@ -1,5 +1,5 @@
 import type { ClusterPod } from '../../contract/cluster-view.ts';
-import type { JobLog } from '../../contract/job-log.ts';
+import type { JobLog, PodWord } from '../../contract/job-log.ts';
 import { optional } from '../../contract/optional.ts';
 import { present } from '../../contract/reading.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
@@ -40,6 +40,16 @@ export function placesOf(job: Pick<TargetJob, 'pods'>): Places {
   };
 }
 
+/** Whom a word names, by any of it that is the name of a pod. */
+export const soughtIn = (
+  { names, text }: Pick<PodWord, 'names' | 'text'>,
+  places: Places,
+): readonly ClusterPod[] =>
+  [...names, ...(text.match(/[a-z0-9][\w.-]{3,252}/gi) ?? [])]
+    .slice(0, NAMES_MAX)
+    .flatMap(name => places.ofName(name) ?? []);
+const NAMES_MAX = 40;
+
 /**
  * The same, whose logs call each pod by its name where they mean it by an address, a task or a rank, and that says which
  * pods are alike: of names that are withheld, nobody can tell that any more.
@@ -55,7 +65,12 @@ export function inPodNames(job: TargetJob): TargetJob {
     ...(log.ofPods && {
       ofPods: log.ofPods.map(word => {
         const ofRanks = word.ranks.flatMap(rank => places.ofRank(rank)?.name ?? []);
-        const names = new Set([...word.names.map(name => nameOf(name, by)), ...ofRanks]);
+        const sought = word.kind === 'unreached' ? soughtIn(word, places) : [];
+        const names = new Set([
+          ...word.names.map(name => nameOf(name, by)),
+          ...ofRanks,
+          ...sought.map(({ name }) => name),
+        ]);
         return { ...word, names: [...names] };
       }),
     }),
@@ -87,11 +102,12 @@ function hostIn(pods: readonly ClusterPod[], host: string): ClusterPod | undefin
     only(named) ??
     only(pods.filter(pod => isHostOf(short, pod))) ??
     only(
-      pods.filter(({ name }) => short.length >= HOST_CHARACTERS_MIN && name.endsWith(`-${short}`)),
+      // A module of a program is called as a role is, and has no number.
+      pods.filter(({ name }) => OF_HOST.test(short) && name.endsWith(`-${short}`)),
     )
   );
 }
-const HOST_CHARACTERS_MIN = 3;
+const OF_HOST = /^(?=.{3}).*\d/;
 
 /** By the cluster, else by what processes said of themselves. */
 function addressIn(job: Pick<TargetJob, 'pods'>, ip: string): ClusterPod | undefined {
@@ -209,6 +225,8 @@ function rankIn(
   rank: number,
 ): ClusterPod | undefined {
   const own = pairs.filter(({ pod }) => group.includes(pod));
+  const itself = only([...new Set(own.flatMap(pair => (pair.rank === rank ? pair.pod : [])))]);
+  if (itself) return itself;
   const [gpus = 0] = group.map(pod => Object.values(pod.gpus).reduce((sum, one) => sum + one, 0));
   const fits = [...new Set([...RANKS_OF_A_POD, gpus])]
     .filter(each => each > 0 && rank < each * group.length)
