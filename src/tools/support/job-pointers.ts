@@ -81,7 +81,12 @@ function pointersOf(job: TargetJob, places: Places): readonly Pointer[] {
   const isOvercome = ({ by, word }: Pointer) =>
     logs.some(({ pod, log }) => pod === by && hasWorkedOn(log, word));
   const haveWaited = logs.some(({ log }) => log.entries.some(isOfPeers));
-  const links = words.filter(one => haveWaited && one.word.kind === 'link' && !isOvercome(one));
+  const links = words.filter(
+    one =>
+      one.word.kind === 'link' &&
+      logs.some(({ pod, log }) => pod !== one.pod && log.entries.some(isOfPeers)) &&
+      !isOvercome(one),
+  );
   const named = words
     .filter(one => (one.word.kind === 'ended' || one.word.kind === 'lost') && !isOvercome(one))
     .flatMap(({ by, word }) => {
