@@ -54,7 +54,7 @@ const jobsIn = (folder: string) => {
 };
 /**
  * Those of written-jobs are by who wrote the judge, of programs and words that it had not been tried with: 26 of 27, 22 of
- * 25, 21 of 25 and 15 of 19 were right at first; the last 14 are a reviewer's, 6 of them right before they were mended.
+ * 25, 21 of 25 and 15 of 19 were right at first; the last 20 are of a review: of its 14, 6 were right before it.
  */
 const JOBS = [...jobsIn('judged-jobs/'), ...jobsIn('written-jobs/')];
 
