@@ -1,4 +1,10 @@
-import type { ClusterContainer, ClusterPod, JobPeer, PodJob } from '../contract/cluster-view.ts';
+import {
+  asksForGpu,
+  type ClusterContainer,
+  type ClusterPod,
+  type JobPeer,
+  type PodJob,
+} from '../contract/cluster-view.ts';
 import { failedEnd, worstContainer } from '../contract/failed-run.ts';
 import type { JobLog } from '../contract/job-log.ts';
 import {
@@ -215,8 +221,7 @@ interface PodRun extends ContainerRun {
  */
 function standingRuns(pods: readonly ClusterPod[]): readonly PodRun[] {
   const struck = new Set(pods.flatMap(pod => (hasFailed(pod) ? pod.node : [])));
-  const rank = (pod: ClusterPod) =>
-    (struck.has(pod.node) ? 0 : 2) + (Object.keys(pod.gpus).length + pod.claims.length > 0 ? 1 : 0);
+  const rank = (pod: ClusterPod) => (struck.has(pod.node) ? 0 : 2) + (asksForGpu(pod) ? 1 : 0);
   return pods
     .filter(pod => !hasFailed(pod))
     .toSorted((a, b) => rank(a) - rank(b))

@@ -174,6 +174,10 @@ export const clusterPod = z.object({
 });
 export type ClusterPod = Fixed<z.infer<typeof clusterPod>>;
 
+/** Whether it has GPUs of its own, by device plugin or DRA: `nvidia.com/gpu: 0` asks for none. */
+export const asksForGpu = ({ gpus, claims }: Pick<ClusterPod, 'gpus' | 'claims'>): boolean =>
+  claims.length > 0 || Object.values(gpus).some(count => count > 0);
+
 /** A session of this plugin on the node, whoever began it. */
 const clusterSession = z.object({
   namespace: textOf('namespace'),

@@ -1,4 +1,4 @@
-import type { ClusterPod } from '../../contract/cluster-view.ts';
+import { asksForGpu, type ClusterPod } from '../../contract/cluster-view.ts';
 import type { JobLog, JobLogEntry } from '../../contract/job-log.ts';
 import {
   JOB_CLOCKS_MS_MAX,
@@ -106,18 +106,15 @@ function inItsOwnWords(first: LoggedCause, causes: readonly LoggedCause[]): Logg
 
 /** Of a pod without a GPU that only prints what the others write, the pod whose words they are. */
 function saidBy(first: LoggedCause, causes: readonly LoggedCause[]): LoggedCause | undefined {
-  if (hasGpus(first.pod)) return undefined;
+  if (asksForGpu(first.pod)) return undefined;
   const { text, at } = first.cause;
   return causes.find(
     ({ by, cause }) =>
-      hasGpus(by) &&
+      asksForGpu(by) &&
       Math.abs(timeOf(cause.at) - timeOf(at)) <= JOB_DOUBT_MS_MAX &&
       (text.includes(cause.text) || cause.text.includes(text)),
   );
 }
-
-const hasGpus = ({ gpus, claims }: ClusterPod): boolean =>
-  claims.length > 0 || Object.values(gpus).some(count => count > 0);
 
 /**
  * The first pod that was ended from outside, where that was before what any log tells: killed for memory, or by the

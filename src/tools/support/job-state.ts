@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { ClusterPod, ContainerEnd } from '../../contract/cluster-view.ts';
+import { asksForGpu, type ClusterPod, type ContainerEnd } from '../../contract/cluster-view.ts';
 import { failedEnd, worstContainer } from '../../contract/failed-run.ts';
 import { Finding, gpusOf, Verdict } from '../../contract/finding.ts';
 import type { TargetJob } from '../../contract/target-job.ts';
@@ -40,11 +40,7 @@ export interface JobNode {
 export const withRequests = (job: TargetJob, nodes: readonly JobNode[]): readonly JobNode[] =>
   nodes.map(each => {
     const here = job.pods.filter(({ pod }) => pod.node === each.node);
-    const asksNoGpu =
-      here.length > 0 &&
-      here.every(
-        ({ pod }) => pod.claims.length === 0 && Object.values(pod.gpus).every(count => count === 0),
-      );
+    const asksNoGpu = here.length > 0 && here.every(({ pod }) => !asksForGpu(pod));
     return asksNoGpu ? { ...each, asksNoGpu } : each;
   });
 

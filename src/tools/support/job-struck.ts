@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { ClusterPod } from '../../contract/cluster-view.ts';
+import { asksForGpu, type ClusterPod } from '../../contract/cluster-view.ts';
 import { Finding, gpusOf } from '../../contract/finding.ts';
 import type { JobLogEntry, SaidXid } from '../../contract/job-log.ts';
 import {
@@ -87,7 +87,7 @@ function struckBy(job: TargetJob, by: ClusterPod, xid: SaidXid): ClusterPod | un
   const isAwaited = job.pods.some(
     each => entryOf(each, xid)?.role === 'consequence' && hasFollowed(job, each, xid),
   );
-  const isWorker = struck.pod !== by || Object.keys(by.gpus).length + by.claims.length > 0;
+  const isWorker = struck.pod !== by || asksForGpu(by);
   return isWorker && isAwaited ? struck.pod : undefined;
 }
 
@@ -167,8 +167,7 @@ export function byStandingFault(job: TargetJob, nodes: readonly JobNode[]): JobR
     .flatMap(each => {
       // Beside a monitor of the job it is the one on GPUs; of two nobody knows whose it was.
       const [one, ...others] = job.pods.filter(
-        ({ pod }) =>
-          pod.node === each.node && (Object.keys(pod.gpus).length > 0 || pod.claims.length > 0),
+        ({ pod }) => pod.node === each.node && asksForGpu(pod),
       );
       const isAlone = one && others.length === 0 && runsWhole(one.pod) && !hasFailed(one.pod);
       if (!isAlone || focusOf(each).indexes.length === 0) return [];
