@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import * as z from 'zod';
-import { kubectl, leftAfterTenSeconds, withImage } from './plugin.ts';
+import { kubectl, leftAfterTenSeconds, made, withImage } from './plugin.ts';
 
 const LABELS = { 'jobset.sigs.k8s.io/jobset-name': 'train' };
 
@@ -59,11 +59,6 @@ afterAll(async () => {
   await kubectl(['delete', 'pod', FIRST, SECOND, STACK, DRIVER, '--ignore-not-found', '--force']);
   await kubectl(['delete', 'resourceslice', 'e2e-gpus', '--ignore-not-found']);
 });
-
-async function made(object: object): Promise<void> {
-  const ran = await kubectl(['create', '-f', '-'], { input: JSON.stringify(object) });
-  expect(ran.code, ran.stderr).toBe(0);
-}
 
 const until = (pod: string, path: string, wanted: string): Promise<void> =>
   shown(['get', 'pod', pod], path, new RegExp(`^${wanted}$`));

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { putMachine } from './machines.ts';
-import { kubectl, leftAfterTenSeconds, withImage } from './plugin.ts';
+import { kubectl, leftAfterTenSeconds, made, until, withImage } from './plugin.ts';
 
 /** Kubeflow's resource as far as the API server has to know it. */
 const CRD = {
@@ -104,20 +104,6 @@ afterAll(async () => {
   await kubectl(['delete', 'job', 'e2e-own', 'e2e-held', 'e2e-waits', '--ignore-not-found']);
   await kubectl(['delete', 'crd', CRD.metadata.name, '--ignore-not-found']);
 });
-
-async function made(object: object): Promise<void> {
-  const ran = await kubectl(['create', '-f', '-'], { input: JSON.stringify(object) });
-  expect(ran.code, ran.stderr).toBe(0);
-}
-
-async function until([kind = '', name = '', path = '']: string[], wanted: string): Promise<void> {
-  for (const endMs = Date.now() + 60_000; ; ) {
-    const { stdout } = await kubectl(['get', kind, name, '-o', `jsonpath=${path}`]);
-    if (stdout === wanted) return;
-    if (Date.now() > endMs) throw new Error(`${path} of ${name} is "${stdout}", not ${wanted}`);
-    await new Promise(resolve => setTimeout(resolve, 250));
-  }
-}
 
 const triaged = (...args: string[]) => kubectl(withImage('triage', ...args, '-q'));
 

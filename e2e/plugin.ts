@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { inject } from 'vitest';
+import { expect, inject } from 'vitest';
 import { type Cluster, openCluster } from './cluster/cluster.ts';
 
 declare module 'vitest' {
@@ -139,4 +139,23 @@ async function whyLeft(): Promise<string> {
   const events = await kubectl(['get', 'events', '-A', '--sort-by=.lastTimestamp']);
   const last = events.stdout.split('\n').slice(-40);
   return [objects.stdout, objects.stderr, ...last].join('\n');
+}
+
+/** Creates an object of the cluster. */
+export async function made(object: object): Promise<void> {
+  const ran = await kubectl(['create', '-f', '-'], { input: JSON.stringify(object) });
+  expect(ran.code, ran.stderr).toBe(0);
+}
+
+/** Waits for what a path of an object is to say, a minute at most. */
+export async function until(
+  [kind = '', name = '', path = '']: string[],
+  wanted: string,
+): Promise<void> {
+  for (const endMs = Date.now() + 60_000; ; ) {
+    const { stdout } = await kubectl(['get', kind, name, '-o', `jsonpath=${path}`]);
+    if (stdout === wanted) return;
+    if (Date.now() > endMs) throw new Error(`${path} of ${name} is "${stdout}", not ${wanted}`);
+    await new Promise(resolve => setTimeout(resolve, 250));
+  }
 }
